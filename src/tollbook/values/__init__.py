@@ -1,0 +1,1 @@
+"""Atoms: money, quantity, period, ids, clock, codec. They import nothing of ours."""

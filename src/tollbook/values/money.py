@@ -1,0 +1,164 @@
+"""Exact amounts: `Precise` until the document, `Money` from the document on, `settle` between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from decimal import Context, Inexact, localcontext
+from fractions import Fraction
+from typing import Final, Literal, Self, get_args
+
+Rounding = Literal["half_even", "half_up", "down", "floor", "ceiling"]
+
+ROUNDINGS: Final[tuple[Rounding, ...]] = get_args(Rounding)
+
+_DECIMAL_ROUNDING: Final[dict[Rounding, str]] = {
+    "half_even": ROUND_HALF_EVEN,
+    "half_up": ROUND_HALF_UP,
+    "down": ROUND_DOWN,
+    "floor": ROUND_FLOOR,
+    "ceiling": ROUND_CEILING,
+}
+
+# Wide enough for a 38-digit quantity times a 12-decimal price, exactly.
+EXACT: Final = Context(prec=80, traps=[Inexact])
+
+# ISO 4217:2015 minor-unit exponents that are not two, and the two-exponent currencies we accept.
+_EXPONENTS_NOT_TWO: Final[dict[str, int]] = {
+    **dict.fromkeys(
+        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
+    ),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+_EXPONENT_TWO: Final[frozenset[str]] = frozenset(
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD "
+    "CAD CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL "
+    "GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR "
+    "LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD "
+    "PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC "
+    "SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW "
+    "ZWG".split()
+)
+
+
+def minor_exponent(currency: str) -> int:
+    """Return how many decimals the currency's minor unit has (ISO 4217); ValueError if unknown."""
+    if currency in _EXPONENT_TWO:
+        return 2
+    if currency in _EXPONENTS_NOT_TWO:
+        return _EXPONENTS_NOT_TWO[currency]
+    raise ValueError(f"{currency!r} is not a currency of ISO 4217")
+
+
+@dataclass(frozen=True, slots=True)
+class Precise:
+    """An exact amount in major units of a currency. Rating works here; it is never payable."""
+
+    value: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        minor_exponent(self.currency)
+        if not self.value.is_finite():
+            raise ValueError(f"an amount must be a finite decimal, not {self.value}")
+
+    def __add__(self, other: Self) -> "Precise":
+        _same_currency(self.currency, other.currency)
+        return Precise(EXACT.add(self.value, other.value), self.currency)
+
+    def __sub__(self, other: Self) -> "Precise":
+        _same_currency(self.currency, other.currency)
+        return Precise(EXACT.subtract(self.value, other.value), self.currency)
+
+    def __neg__(self) -> "Precise":
+        return Precise(-self.value, self.currency)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Money:
+    """A whole number of minor units (cents) of a currency. Documents, ledger and ERP work here."""
+
+    minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        minor_exponent(self.currency)
+
+    def __add__(self, other: Self) -> "Money":
+        _same_currency(self.currency, other.currency)
+        return Money(self.minor + other.minor, self.currency)
+
+    def __sub__(self, other: Self) -> "Money":
+        _same_currency(self.currency, other.currency)
+        return Money(self.minor - other.minor, self.currency)
+
+    def __neg__(self) -> "Money":
+        return Money(-self.minor, self.currency)
+
+    @property
+    def major(self) -> Decimal:
+        """The amount in major units, with the currency's own number of decimals."""
+        return Decimal(self.minor).scaleb(-minor_exponent(self.currency))
+
+    def __str__(self) -> str:
+        return f"{self.major:,f} {self.currency}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What `settle` returns: the payable amount, and what rounding left over, in major units."""
+
+    money: Money
+    residue: Decimal
+
+
+def _same_currency(left: str, right: str) -> None:
+    if left != right:
+        raise ValueError(f"{left} and {right} cannot meet in one sum: convert with a dated rate")
+
+
+def settle(precise: Precise, rounding: Rounding = "half_even") -> Settled:
+    """Round a precise amount to minor units; residue = precise - money. The only place that rounds.
+
+    The rounding is a policy stored with the price; half to even is the default (IEEE 754, and no
+    bias over many lines).
+    """
+    exponent = minor_exponent(precise.currency)
+    with localcontext(Context(prec=80)):
+        rounded = precise.value.quantize(
+            Decimal(1).scaleb(-exponent), rounding=_DECIMAL_ROUNDING[rounding]
+        )
+        money = Money(int(rounded.scaleb(exponent)), precise.currency)
+        return Settled(money, precise.value - rounded)
+
+
+def money_of(value: Decimal, currency: str) -> Money:
+    """Read an amount in major units that must already be whole minor units; ValueError if not."""
+    settled = settle(Precise(value, currency))
+    if settled.residue != 0:
+        raise ValueError(f"{value} has more decimals than {currency} has")
+    return settled.money
+
+
+def split(money: Money, weights: Sequence[int | Decimal]) -> list[Money]:
+    """Divide money by weights so that the parts sum to the whole (largest remainder, first wins)."""
+    shares = [Fraction(weight) for weight in weights]
+    total = sum(shares, Fraction(0))
+    if total <= 0 or any(share < 0 for share in shares):
+        raise ValueError("weights must not be negative and must not all be zero")
+    ideal = [Fraction(money.minor) * share / total for share in shares]
+    floors = [amount.numerator // amount.denominator for amount in ideal]
+    missing = money.minor - sum(floors)
+    by_remainder = sorted(range(len(ideal)), key=lambda at: (floors[at] - ideal[at], at))
+    for at in by_remainder[:missing]:
+        floors[at] += 1
+    assert sum(floors) == money.minor
+    return [Money(minor, money.currency) for minor in floors]
+
+
+def sum_money(amounts: Sequence[Money], currency: str) -> Money:
+    """Add money of one currency; zero of that currency when there is none."""
+    total = Money(0, currency)
+    for amount in amounts:
+        total = total + amount
+    return total
