@@ -1,0 +1,1 @@
+"""The canonical model: frozen nouns that every stage and every connector shares."""

@@ -1,0 +1,170 @@
+"""What is sold and on which terms: event types, meters, products, price books, contracts, taxes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from tollbook.records.charge import PriceVersion
+from tollbook.values.ids import CustomerId, EntityId, MeterId
+
+Aggregation = Literal["count", "sum", "max", "unique_count", "latest"]
+
+RevenueMethod = Literal["usage", "ratable", "on_drawdown"]
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """A type of usage event that we take, and the JSON Schema its data must match."""
+
+    event_type: str
+    schema: Mapping[str, Any]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """The definition of what is counted: which events, which value, how summed, by what.
+
+    `value` is the field of the event's data that is aggregated (none for count); `where` keeps
+    only events whose fields have these values; `dimensions` are the fields usage is kept by.
+    """
+
+    meter_id: MeterId
+    event_type: str
+    aggregation: Aggregation
+    unit: str
+    value: str | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+    dimensions: tuple[str, ...] = ()
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Something with a price. A usage product reads a meter, narrowed by `where` on dimensions.
+
+    `revenue` is the recognition method: `usage` as it is used, `ratable` evenly over the service
+    period, `on_drawdown` when prepaid credits are used. `tax_class` selects the tax rate.
+    """
+
+    product_id: str
+    name: str
+    revenue: RevenueMethod
+    tax_class: str
+    meter_id: MeterId | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBook:
+    """What things cost in one currency from `effective_from` on, in one immutable version."""
+
+    price_book_id: str
+    version: int
+    currency: str
+    effective_from: date
+    prices: tuple[PriceVersion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContractItem:
+    """One product under a contract. A price given here overrides the price book's.
+
+    `quantity` counts units of a fixed fee (seats); `interval_months` is how often a fixed fee
+    falls due, in advance, counted from the month the contract started.
+    """
+
+    product_id: str
+    price: PriceVersion | None = None
+    quantity: Decimal = Decimal(1)
+    interval_months: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """A monthly amount the customer owes at least; usage beyond it is charged times the factor.
+
+    Amount in major units of the contract's currency. The shortfall is its own invoice line.
+    """
+
+    monthly_amount: Decimal
+    overage_factor: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class CreditGrant:
+    """Prepaid credits bought on a day, usable until `expires_on` (that day included).
+
+    Amount in major units of the contract's currency; usage charges draw it down, earliest expiry
+    first, then earliest grant, then id.
+    """
+
+    grant_id: str
+    amount: Decimal
+    granted_on: date
+    expires_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Commercial terms between a legal entity and a customer, from a day until another (excluded).
+
+    A version is never edited; an amendment is the next version with its own `effective_from`.
+    """
+
+    contract_id: str
+    version: int
+    customer_id: CustomerId
+    entity_id: EntityId
+    currency: str
+    price_book_id: str
+    effective_from: date
+    items: tuple[ContractItem, ...]
+    effective_until: date | None = None
+    commitment: Commitment | None = None
+    credit_product_id: str = ""
+    credits: tuple[CreditGrant, ...] = ()
+    purchase_order: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaxRate:
+    """A rate in force in one jurisdiction for one tax class; 0.20 means 20 %."""
+
+    jurisdiction: str
+    tax_class: str
+    tax_code: str
+    rate: Decimal
+    effective_from: date
+    effective_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaxTable:
+    """The tax rates one legal entity charges."""
+
+    entity_id: EntityId
+    rates: tuple[TaxRate, ...]
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GlMap:
+    """How one legal entity's accounts and taxes are named in the ERP it posts to.
+
+    `accounts` maps our account roles (`revenue:llm-input`, `unbilled_receivable`) to GL accounts;
+    a role with a colon falls back to the part before it. `tax_codes` and `tax_accounts` map our
+    tax code to the ERP's; `company` is the ERP's name for the entity; `settings` are connector
+    specific names (journal, payment term, subsidiary).
+    """
+
+    entity_id: EntityId
+    target: str
+    company: str
+    accounts: Mapping[str, str]
+    tax_codes: Mapping[str, str] = field(default_factory=dict)
+    tax_accounts: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)

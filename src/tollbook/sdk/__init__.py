@@ -1,0 +1,1 @@
+"""What a connector is written against: Protocols, capabilities, the wire done once."""
