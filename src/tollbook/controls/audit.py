@@ -1,0 +1,105 @@
+"""The audit trail: a chain of records in which a change to any one of them shows."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from psycopg.rows import class_row
+
+from tollbook.records.control import AuditRecord
+from tollbook.storage.database import Connection
+from tollbook.values.codec import content_hash
+
+GENESIS: Final = "0" * 64
+
+# Serializes writers of the chain; any number that no other lock of ours uses.
+_CHAIN_LOCK: Final = 7_022_511_092
+
+
+def record(
+    connection: Connection,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    object_id: str,
+    reason: str,
+    before: str | None = None,
+    after: str | None = None,
+) -> AuditRecord:
+    """Append who did what to the chain, in the caller's transaction."""
+    connection.execute("select pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
+    row = connection.execute(
+        "select sequence, hash from audit_record order by sequence desc limit 1"
+    ).fetchone()
+    sequence, previous = (row[0] + 1, row[1]) if row else (1, GENESIS)
+    entry = AuditRecord(
+        sequence, at, actor, action, object_id, before, after, reason, previous, hash=""
+    )
+    entry = _sealed(entry)
+    connection.execute(
+        """insert into audit_record (sequence, at, actor, action, object_id, before, after, reason,
+                                     previous_hash, hash)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [
+            entry.sequence,
+            entry.at,
+            entry.actor,
+            entry.action,
+            entry.object_id,
+            entry.before,
+            entry.after,
+            entry.reason,
+            entry.previous_hash,
+            entry.hash,
+        ],
+    )
+    return entry
+
+
+def first_broken(entries: Iterable[AuditRecord]) -> int | None:
+    """Return the sequence number of the first record that does not fit the chain, or None."""
+    previous, expected = GENESIS, 1
+    for entry in entries:
+        if entry.sequence != expected or entry.previous_hash != previous:
+            return expected
+        if _sealed(entry).hash != entry.hash:
+            return entry.sequence
+        previous, expected = entry.hash, expected + 1
+    return None
+
+
+def all_records(connection: Connection) -> Iterable[AuditRecord]:
+    """Read the whole chain, oldest first."""
+    with connection.cursor(row_factory=class_row(AuditRecord)) as cursor:
+        yield from cursor.execute(
+            """select sequence, at, actor, action, object_id, before, after, reason,
+                      previous_hash, hash
+               from audit_record order by sequence"""
+        )
+
+
+def _sealed(entry: AuditRecord) -> AuditRecord:
+    content = [
+        entry.sequence,
+        entry.at.isoformat(timespec="microseconds"),
+        entry.actor,
+        entry.action,
+        entry.object_id,
+        entry.before,
+        entry.after,
+        entry.reason,
+        entry.previous_hash,
+    ]
+    return AuditRecord(
+        entry.sequence,
+        entry.at,
+        entry.actor,
+        entry.action,
+        entry.object_id,
+        entry.before,
+        entry.after,
+        entry.reason,
+        entry.previous_hash,
+        content_hash(content),
+    )

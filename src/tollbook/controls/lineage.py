@@ -1,0 +1,35 @@
+"""Lineage: which outputs came from which inputs, in both directions."""
+
+from collections.abc import Iterable, Sequence
+
+from tollbook.records.control import Stage
+from tollbook.storage.database import Connection
+
+
+def link(connection: Connection, stage: Stage, edges: Iterable[tuple[str, str]]) -> None:
+    """Store (child, parent) pairs made by a stage; repeating them changes nothing."""
+    rows = [(child, parent, stage) for child, parent in edges]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """insert into lineage_edge (child_id, parent_id, stage) values (%s, %s, %s)
+               on conflict do nothing""",
+            rows,
+        )
+
+
+def parents(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return (child, parent, stage) of what these ids were made from, in order."""
+    return connection.execute(
+        """select child_id, parent_id, stage from lineage_edge
+           where child_id = any(%s) order by child_id, parent_id""",
+        [list(ids)],
+    ).fetchall()  # type: ignore[return-value]
+
+
+def children(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return (child, parent, stage) of what was made from these ids, in order."""
+    return connection.execute(
+        """select child_id, parent_id, stage from lineage_edge
+           where parent_id = any(%s) order by child_id, parent_id""",
+        [list(ids)],
+    ).fetchall()  # type: ignore[return-value]

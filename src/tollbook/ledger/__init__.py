@@ -1,0 +1,1 @@
+"""The operational subledger: double entry, balanced by construction, corrected by reversal."""

@@ -1,0 +1,1 @@
+"""Effective-dated reference data: entities, customers, meters, prices, contracts, taxes, GL maps."""

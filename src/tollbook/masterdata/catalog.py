@@ -1,0 +1,139 @@
+"""All master data as known at one instant, and what of it was in force on a day."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final, TypeVar
+
+from tollbook.records.commercial import (
+    Contract,
+    EventType,
+    GlMap,
+    Meter,
+    PriceBook,
+    Product,
+    TaxTable,
+)
+from tollbook.records.parties import Customer, LegalEntity
+from tollbook.values.period import Month
+
+Record = (
+    LegalEntity | Customer | EventType | Meter | Product | PriceBook | Contract | TaxTable | GlMap
+)
+R = TypeVar("R")
+
+# The name of a kind in files, API and database, and its record.
+KINDS: Final[dict[str, type]] = {
+    "entity": LegalEntity,
+    "customer": Customer,
+    "event_type": EventType,
+    "meter": Meter,
+    "product": Product,
+    "price_book": PriceBook,
+    "contract": Contract,
+    "tax_table": TaxTable,
+    "gl_map": GlMap,
+}
+
+SINCE_EVER: Final = date(2000, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One immutable version of a master record, in force from a day until a later one replaces it."""
+
+    kind: str
+    key: str
+    version: int
+    effective_from: date
+    record: Record
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Master data known at `known_at`; look-ups take the day on which it must be in force."""
+
+    known_at: datetime
+    versions: Mapping[tuple[str, str], tuple[Version, ...]] = field(default_factory=dict)
+
+    def in_force(self, kind: str, key: str, on: date) -> Version | None:
+        """Return the version in force on a day: the latest start, then the latest version."""
+        started = [v for v in self.versions.get((kind, key), ()) if v.effective_from <= on]
+        return max(started, key=lambda v: (v.effective_from, v.version), default=None)
+
+    def numbered(self, kind: str, key: str, version: int) -> Version | None:
+        """Return one version by its number."""
+        for candidate in self.versions.get((kind, key), ()):
+            if candidate.version == version:
+                return candidate
+        return None
+
+    def keys(self, kind: str) -> list[str]:
+        """Return the keys of a kind, in order."""
+        return sorted(key for found, key in self.versions if found == kind)
+
+    def entity(self, entity_id: str, on: date) -> LegalEntity | None:
+        """Return the legal entity as of a day."""
+        return _record(self.in_force("entity", entity_id, on), LegalEntity)
+
+    def customer(self, customer_id: str, on: date) -> Customer | None:
+        """Return the customer as of a day."""
+        return _record(self.in_force("customer", customer_id, on), Customer)
+
+    def product(self, product_id: str, on: date) -> Product | None:
+        """Return the product as of a day."""
+        return _record(self.in_force("product", product_id, on), Product)
+
+    def meter(self, meter_id: str, on: date) -> Meter | None:
+        """Return the meter version in force on a day."""
+        return _record(self.in_force("meter", meter_id, on), Meter)
+
+    def event_type(self, event_type: str, on: date) -> EventType | None:
+        """Return the event type in force on a day."""
+        return _record(self.in_force("event_type", event_type, on), EventType)
+
+    def price_book(self, price_book_id: str, on: date) -> PriceBook | None:
+        """Return the price book version in force on a day."""
+        return _record(self.in_force("price_book", price_book_id, on), PriceBook)
+
+    def tax_table(self, entity_id: str, on: date) -> TaxTable | None:
+        """Return the tax table of a legal entity in force on a day."""
+        return _record(self.in_force("tax_table", entity_id, on), TaxTable)
+
+    def gl_map(self, entity_id: str, on: date) -> GlMap | None:
+        """Return the GL map of a legal entity in force on a day; its key is the entity id."""
+        return _record(self.in_force("gl_map", entity_id, on), GlMap)
+
+    def contract_segments(self, month: Month) -> Iterator[tuple[Contract, date, date]]:
+        """Yield (contract version, first day, day after the last) for each part of the month.
+
+        An amendment in the middle of the month cuts it in two; segments of a contract tile the
+        part of the month in which it is in force.
+        """
+        for key in self.keys("contract"):
+            yield from self._segments(key, month)
+
+    def _segments(self, key: str, month: Month) -> Iterator[tuple[Contract, date, date]]:
+        end_of_month = month.plus(1).first
+        cuts = {month.first, end_of_month}
+        for version in self.versions[("contract", key)]:
+            contract = _record(version, Contract)
+            assert contract is not None
+            for day in (contract.effective_from, contract.effective_until):
+                if day is not None and month.first < day < end_of_month:
+                    cuts.add(day)
+        days = sorted(cuts)
+        for start, end in zip(days, days[1:], strict=False):
+            contract = _record(self.in_force("contract", key, start), Contract)
+            if contract is None:
+                continue
+            if contract.effective_until is None or start < contract.effective_until:
+                yield contract, start, end
+
+
+def _record(version: Version | None, kind: type[R]) -> R | None:
+    if version is None:
+        return None
+    assert isinstance(version.record, kind)
+    return version.record
