@@ -62,22 +62,20 @@ create table invoice_series (
 
 create function refuse_change_of_issued_invoice() returns trigger language plpgsql as $$
 begin
-    if tg_op = 'DELETE' and old.state = 'draft' then
-        return old;
-    end if;
-    if old.state = 'issued' or tg_op = 'DELETE' then
-        raise exception 'invoice % is issued: correct it with a credit memo', old.number
+    if old.state = 'issued' or (tg_op = 'DELETE' and old.state <> 'draft') then
+        raise exception 'invoice % is %: what was issued is corrected with a credit memo, what '
+            'was approved is reopened first', old.invoice_id, old.state
             using errcode = 'restrict_violation';
     end if;
-    return new;
+    return case tg_op when 'DELETE' then old else new end;
 end $$;
 create trigger invoice_issued_is_fact before update or delete on invoice
     for each row execute function refuse_change_of_issued_invoice();
 
 create function refuse_change_of_issued_line() returns trigger language plpgsql as $$
 begin
-    if (select state from invoice where invoice_id = coalesce(new.invoice_id, old.invoice_id))
-       = 'issued' then
+    if exists (select from invoice
+               where invoice_id in (new.invoice_id, old.invoice_id) and state = 'issued') then
         raise exception 'the lines and taxes of an issued invoice are facts'
             using errcode = 'restrict_violation';
     end if;

@@ -1,0 +1,1 @@
+"""Local servers that behave like the outside systems, including refusals and lost replies."""

@@ -1,0 +1,1 @@
+"""Storage keeps the books: the PostgreSQL server, its transactions and its migrations."""

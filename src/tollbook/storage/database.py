@@ -1,0 +1,81 @@
+"""The database: one pool, sessions in UTC, one transaction a unit of work."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import ConnectionPool
+
+from tollbook.errors import Blocked
+from tollbook.values.codec import to_json
+
+Connection = psycopg.Connection[TupleRow]
+
+OLDEST_SUPPORTED: Final = 150000
+SESSION_OPTIONS: Final = "-c TimeZone=UTC -c DateStyle=ISO -c search_path=public"
+
+_JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def decode_json(data: str | bytes) -> Any:
+    """Decode JSON with its numbers kept exact: integers as int, all others as Decimal."""
+    return _JSON.decode(data)
+
+
+set_json_loads(decode_json)
+set_json_dumps(to_json)
+
+
+def connect(dsn: str, *, autocommit: bool = False) -> Connection:
+    """Open one connection in UTC; Blocked when the server cannot be reached or is too old."""
+    try:
+        connection = psycopg.connect(dsn, autocommit=autocommit, options=SESSION_OPTIONS)
+    except psycopg.OperationalError as error:
+        raise Blocked(
+            "storage.unreachable",
+            f"PostgreSQL does not answer ({str(error).strip()}): start it with `tollbook up`, or "
+            "correct DATABASE_URL.",
+        ) from error
+    require_supported(connection)
+    return connection
+
+
+def require_supported(connection: Connection) -> None:
+    """Refuse servers older than PostgreSQL 15."""
+    version = connection.info.server_version
+    if version < OLDEST_SUPPORTED:
+        connection.close()
+        raise Blocked(
+            "storage.server_too_old",
+            f"PostgreSQL 15 or later is needed; this server is version {version // 10000}.",
+        )
+
+
+class Database:
+    """A pool of connections; closed once, by whoever opened it."""
+
+    def __init__(self, dsn: str, *, size: int = 4) -> None:
+        self.dsn = dsn
+        self._pool = ConnectionPool[Connection](
+            dsn,
+            min_size=1,
+            max_size=size,
+            open=True,
+            kwargs={"options": SESSION_OPTIONS},
+            check=ConnectionPool.check_connection,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give a connection inside a transaction: committed at the end, rolled back on any error."""
+        with self._pool.connection() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()

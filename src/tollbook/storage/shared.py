@@ -1,0 +1,46 @@
+"""One embedded server used by many processes: the first one in starts it, the last one out stops it."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tollbook.storage import embedded
+from tollbook.storage.embedded import EmbeddedServer
+
+
+@contextmanager
+def shared_server(home: Path) -> Iterator[EmbeddedServer]:
+    """Give the home's server for as long as the block runs.
+
+    Every user holds a shared lock that the kernel drops with its process, so a killed user never
+    counts; whoever leaves and finds nobody else stops the server.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "users.lock").open("a") as users:
+        with _door(home):
+            fcntl.flock(users, fcntl.LOCK_SH)
+            server = embedded.start(home, keep_running=True)
+        try:
+            yield server
+        finally:
+            with _door(home):
+                if _is_last(users):
+                    embedded.stop(home)
+
+
+def _is_last(users: IO[str]) -> bool:
+    # A failed upgrade may lose the shared lock; the process is leaving, so nothing is lost.
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+@contextmanager
+def _door(home: Path) -> Iterator[None]:
+    with (home / "door.lock").open("a") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        yield
