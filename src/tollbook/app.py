@@ -1,0 +1,78 @@
+"""The composition root: settings in, a wired application out."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from tollbook.config import Settings, load
+from tollbook.connectors.netsuite.target import connect as connect_netsuite
+from tollbook.connectors.tryton.target import connect as connect_tryton
+from tollbook.errors import Rejected
+from tollbook.masterdata.catalog import Catalog
+from tollbook.masterdata.store import load_catalog
+from tollbook.sdk.target import Target
+from tollbook.storage.database import Connection, Database
+from tollbook.storage.migrate import migrate
+from tollbook.storage.shared import shared_server
+from tollbook.values.clock import Clock, SystemClock
+
+CONNECTORS: Final[Mapping[str, Callable[[Mapping[str, str]], Target]]] = {
+    "netsuite": connect_netsuite,
+    "tryton": connect_tryton,
+}
+
+
+class App:
+    """Settings, clock, database and targets of one running process."""
+
+    def __init__(self, settings: Settings, clock: Clock, database: Database) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.database = database
+        self._targets: dict[str, Target] = {}
+
+    def catalog(self, connection: Connection) -> Catalog:
+        """Return all master data as known now."""
+        return load_catalog(connection, known_at=self.clock.now())
+
+    def targets(self) -> dict[str, Target]:
+        """Return the configured ERPs, connected on first use."""
+        for name, target in self.settings.targets.items():
+            if name not in self._targets:
+                if target.connector not in CONNECTORS:
+                    raise Rejected(
+                        "config.unknown_connector",
+                        f"Target {name} uses connector {target.connector!r}; there are "
+                        f"{', '.join(sorted(CONNECTORS))}.",
+                    )
+                self._targets[name] = CONNECTORS[target.connector](target.options)
+        return dict(self._targets)
+
+    def close(self) -> None:
+        """Release connections to ERPs and the database."""
+        for target in self._targets.values():
+            target.close()
+        self.database.close()
+
+
+@contextmanager
+def open_app(settings: Settings | None = None, clock: Clock | None = None) -> Iterator[App]:
+    """Open the application on its database, migrated; start the embedded server if none is named."""
+    chosen = settings or load()
+    with database_url(chosen) as dsn:
+        migrate(dsn)
+        app = App(chosen, clock or SystemClock(), Database(dsn, size=chosen.pool_size))
+        try:
+            yield app
+        finally:
+            app.close()
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """Give the connection string: the configured one, or that of the embedded server."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    with shared_server(settings.home) as server:
+        yield server.dsn

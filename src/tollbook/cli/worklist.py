@@ -1,0 +1,92 @@
+"""The command line of the finance worklist."""
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tollbook.app import App, open_app
+from tollbook.errors import Rejected
+from tollbook.records.control import WorkItem
+from tollbook.runtime.replay import replay_all
+from tollbook.values.codec import to_builtins
+from tollbook.worklist.codes import CODES
+from tollbook.worklist.store import get_item, list_items, objects_of
+
+
+@click.group()
+def worklist() -> None:
+    """What finance must look at: one item a cause, fixed once."""
+
+
+@worklist.command("list")
+@click.option("--all", "is_all", is_flag=True, help="Resolved items too.")
+@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+def list_command(*, is_all: bool, is_json: bool) -> None:
+    """List open work items, oldest first."""
+    with open_app() as app, app.database.transaction() as connection:
+        items = list_items(connection, state=None if is_all else "open")
+    if is_json:
+        click.echo(json.dumps(to_builtins(items), indent=2))
+        return
+    Console().print(_table(items))
+
+
+@worklist.command()
+@click.argument("item_id")
+@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+def show(item_id: str, *, is_json: bool) -> None:
+    """Show one work item, what it holds, and what closes it."""
+    with open_app() as app:
+        item, objects = _load(app, item_id)
+    action = CODES[item.code].action
+    if is_json:
+        click.echo(
+            json.dumps({**to_builtins(item), "objects": objects, "action": action}, indent=2)
+        )
+        return
+    click.echo(f"{item.work_item_id}  {item.code}  {item.state}  owner: {item.owner}")
+    click.echo(item.message)
+    click.echo(f"To do: {action}")
+    for object_id in objects:
+        click.echo(f"  {object_id}")
+
+
+@worklist.command()
+@click.option("--reason", default="cause fixed", show_default=True, help="Why, for the audit.")
+@click.option("--by", default=None, help="Who (default: TOLLBOOK_ACTOR or the user).")
+@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+def replay(*, reason: str, by: str | None, is_json: bool) -> None:
+    """Try again everything that waits; what gets through leaves the worklist."""
+    with open_app() as app:
+        result = replay_all(app, by=by or app.settings.actor, reason=reason)
+    if is_json:
+        click.echo(json.dumps(to_builtins(result), indent=2))
+        return
+    click.echo(
+        f"{result.events_replayed} events and {result.postings_released} postings got through; "
+        f"{result.still_open} work items stay open."
+    )
+
+
+def _load(app: App, item_id: str) -> tuple[WorkItem, list[str]]:
+    with app.database.transaction() as connection:
+        item = get_item(connection, item_id)
+        if item is None:
+            raise Rejected("worklist.unknown", f"There is no work item {item_id}.")
+        return item, list(objects_of(connection, item_id))
+
+
+def _table(items: list[WorkItem]) -> Table:
+    table = Table("Work item", "Code", "Holds", "Owner", "What happened")
+    for item in items:
+        marker = " (blocks close)" if item.blocks_close else ""
+        table.add_row(
+            item.work_item_id,
+            item.code + marker,
+            str(item.object_count),
+            item.owner,
+            item.message if item.state == "open" else f"[resolved: {item.resolution}]",
+        )
+    return table

@@ -1,0 +1,1 @@
+"""Technical signals: structured logs and metrics."""
