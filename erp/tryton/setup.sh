@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 venv=$1
 python=${2:-python3}
 
-wanted=$(cd "$here" && cat setup.sh requirements.lock pyproject.toml LICENSE COPYING \
+wanted=$(cd "$here" && cat setup.sh serve.py bootstrap.py requirements.lock pyproject.toml LICENSE COPYING \
     trytond_tollbook/*.py trytond_tollbook/*.xml trytond_tollbook/tryton.cfg | sha256sum | cut -d ' ' -f 1)
 if [ "$(cat "$venv/tollbook.stamp" 2>/dev/null || :)" = "$wanted" ] && "$venv/bin/python" -c '' 2>/dev/null; then
     exit 0
@@ -31,5 +31,9 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 (cd "$here" && cp -R pyproject.toml LICENSE COPYING trytond_tollbook "$copy")
 "$venv/bin/python" -m pip install --quiet --no-index --no-deps --no-build-isolation --force-reinstall "$copy"
+
+# What runs the server lies beside it, so that one path is enough to find both.
+mkdir -p "$venv/tollbook"
+cp "$here/serve.py" "$here/bootstrap.py" "$venv/tollbook/"
 
 printf '%s\n' "$wanted" > "$venv/tollbook.stamp"

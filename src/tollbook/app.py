@@ -16,7 +16,7 @@ from tollbook.storage.migrate import migrate
 from tollbook.storage.shared import shared_server
 from tollbook.values.clock import Clock, SystemClock
 
-CONNECTORS: Final[Mapping[str, Callable[[Mapping[str, str]], Target]]] = {
+CONNECTORS: Final[Mapping[str, Callable[[Mapping[str, str], Clock], Target]]] = {
     "netsuite": connect_netsuite,
     "tryton": connect_tryton,
 }
@@ -45,7 +45,7 @@ class App:
                         f"Target {name} uses connector {target.connector!r}; there are "
                         f"{', '.join(sorted(CONNECTORS))}.",
                     )
-                self._targets[name] = CONNECTORS[target.connector](target.options)
+                self._targets[name] = CONNECTORS[target.connector](target.options, self.clock)
         return dict(self._targets)
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ class Settings:
 
     `home` holds the embedded database and logs. `database_url` empty means the embedded server.
     `api_keys` empty means no key is asked, which is only allowed on the loopback address.
+    `tryton_venv` is where the sandbox's Tryton is installed (`erp/tryton/setup.sh`).
     """
 
     home: Path
@@ -39,6 +40,7 @@ class Settings:
     targets: Mapping[str, TargetSettings] = field(default_factory=dict)
     future_hours_max: int = 24
     pool_size: int = 8
+    tryton_venv: Path = Path(".venv-tryton")
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
@@ -62,6 +64,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         targets=_targets(file.get("targets", {}), env),
         future_hours_max=_integer("future_hours_max", file.get("future_hours_max", 24)),
         pool_size=_integer("pool_size", file.get("pool_size", 8)),
+        tryton_venv=Path(env.get("TOLLBOOK_TRYTON", ".venv-tryton")).absolute(),
     )
 
 

@@ -26,7 +26,11 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "invoices": ("invoices", "invoices", "List, show and approve invoices."),
     "post": ("post", "post", "Deliver documents to the ERP; replay what was refused."),
     "worklist": ("worklist", "worklist", "What finance must look at, and replay."),
-    "reconcile": ("reconcile", "reconcile", "Compare metered, rated, invoiced, posted, recognized."),
+    "reconcile": (
+        "reconcile",
+        "reconcile",
+        "Compare metered, rated, invoiced, posted, recognized.",
+    ),
     "trace": ("trace", "trace", "Walk from any id to every other stage, both ways."),
     "verify": ("trace", "verify", "Recompute an issued invoice from its raw events."),
     "price": ("price", "price", "Rate a quantity against a price in a file."),

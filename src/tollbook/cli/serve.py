@@ -40,7 +40,9 @@ def up(*, workers: int, json_logs: bool) -> None:
     with database_url(settings) as dsn:
         applied = migrate(dsn)
         click.echo(f"database ready ({len(applied)} migrations applied)")
-        click.echo(f"API on http://{settings.api_host}:{settings.api_port} (OpenAPI: /openapi.json)")
+        click.echo(
+            f"API on http://{settings.api_host}:{settings.api_port} (OpenAPI: /openapi.json)"
+        )
         commands = [["serve", *flags]] + [["worker", *flags]] * workers
         supervise(commands, stop)
 

@@ -96,9 +96,7 @@ def _children_of(edges: Iterable[Edge], start: Node) -> set[str]:
     return {edge.child_id for edge in edges if edge.parent_id == start.node_id}
 
 
-def _events(
-    connection: Connection, usages: list[str], edges: set[Edge]
-) -> tuple[list[Node], int]:
+def _events(connection: Connection, usages: list[str], edges: set[Edge]) -> tuple[list[Node], int]:
     nodes, count = [], 0
     for usage_id in usages:
         count += event_count_behind(connection, usage_id)

@@ -1,7 +1,7 @@
 """Our finance document as Tryton's records, and back; pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -26,7 +26,6 @@ MOVE_FIELDS: Final = (
     "state",
     "period.name",
     "company.currency.code",
-    "lines.debit",
 )
 POSTED_STATES: Final = frozenset({"posted", "paid"})
 
@@ -39,10 +38,18 @@ class Names:
     currency: int
     accounts: Mapping[str, int]
     journals: Mapping[str, int]
-    payment_term: int | None
+    payment_term: int | None = None
     party: int | None = None
     address: int | None = None
     period: int | None = None
+
+    def with_customer(self, party: int, address: int, payment_term: int | None) -> "Names":
+        """Add what an invoice names."""
+        return replace(self, party=party, address=address, payment_term=payment_term)
+
+    def with_period(self, period: int) -> "Names":
+        """Add what a journal names."""
+        return replace(self, period=period)
 
 
 def model_of(document: FinanceDocument) -> Model:
@@ -135,23 +142,31 @@ def move_receipt(row: Mapping[str, Any], debits: Sequence[Decimal]) -> Receipt:
     )
 
 
-def to_wire(value: object) -> object:
-    """Encode what JSON has no word for, as Tryton's JSON-RPC does."""
+def to_wire(value: Any) -> Any:
+    """Encode what JSON has no word for, all the way down, as Tryton's JSON-RPC does."""
     if isinstance(value, Decimal):
         return {"__class__": "Decimal", "decimal": str(value)}
     if isinstance(value, date):
         return {"__class__": "date", "year": value.year, "month": value.month, "day": value.day}
-    raise TypeError(f"{type(value).__name__} has no place in a Tryton call")
+    if isinstance(value, dict):
+        return {key: to_wire(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [to_wire(item) for item in value]
+    return value
 
 
-def from_wire(found: dict[str, Any]) -> Any:
-    """Decode Tryton's words for decimals and dates; other objects stay as they are."""
-    kind = found.get("__class__")
+def from_wire(value: Any) -> Any:
+    """Decode Tryton's words for decimals and dates, all the way down."""
+    if isinstance(value, list):
+        return [from_wire(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("__class__")
     if kind == "Decimal":
-        return Decimal(found["decimal"])
+        return Decimal(value["decimal"])
     if kind == "date":
-        return date(found["year"], found["month"], found["day"])
-    return found
+        return date(value["year"], value["month"], value["day"])
+    return {key: from_wire(item) for key, item in value.items()}
 
 
 def _invoice_line(line: DocumentLine, names: Names) -> dict[str, Any]:

@@ -1,0 +1,199 @@
+"""The command line of invoices: list them, read one, approve drafts."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, get_args
+
+import click
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tollbook.app import App, open_app
+from tollbook.errors import Rejected
+from tollbook.flow.invoice.numbering import line_id
+from tollbook.flow.invoice.step import approve as approve_drafts
+from tollbook.flow.invoice.store import list_invoices, load_invoice
+from tollbook.records.invoice import Invoice, InvoiceState, TaxLine
+from tollbook.storage.database import Connection
+from tollbook.values.codec import to_builtins
+from tollbook.values.period import Month
+
+_STATES: Final = get_args(InvoiceState)
+
+
+def _month(context: click.Context, parameter: click.Parameter, text: str | None) -> Month | None:
+    """Read `--month`; a wrong one is an error of usage."""
+    del context, parameter
+    if text is None:
+        return None
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _month_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--month", callback=_month, metavar="YYYY-MM", help=text)
+
+
+@click.group()
+def invoices() -> None:
+    """Invoices and credit memos: drafts, approval, what was issued."""
+
+
+@invoices.command("list")
+@_month_option("Only this service month.")
+@click.option("--state", type=click.Choice(_STATES), help="Only documents in this state.")
+@click.option("--entity", "entity_id", help="Only this legal entity.")
+@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+def list_command(
+    *, month: Month | None, state: InvoiceState | None, entity_id: str | None, is_json: bool
+) -> None:
+    """List invoices and credit memos with their totals."""
+    with open_app() as app, app.database.transaction() as connection:
+        found = list_invoices(connection, month=month, state=state, entity_id=entity_id)
+    if is_json:
+        click.echo(json.dumps([_exported(invoice) for invoice in found], indent=2))
+        return
+    table = Table(
+        "Invoice", "Number", "State", "Month", "Customer", "Contract", box=box.SIMPLE_HEAD
+    )
+    for title in ("Net", "Tax", "Total"):
+        table.add_column(title, justify="right")
+    for invoice in found:
+        cells = [
+            invoice.invoice_id,
+            invoice.number or "",
+            invoice.state,
+            str(invoice.service_month),
+            invoice.customer_id,
+            invoice.contract_id,
+            *(str(amount) for amount in (invoice.net, invoice.tax, invoice.total)),
+        ]
+        table.add_row(*(escape(cell) for cell in cells))
+    Console().print(table)
+
+
+@invoices.command()
+@click.argument("reference")
+@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+def show(reference: str, *, is_json: bool) -> None:
+    """Show one document by its id or its number, as the customer reads it."""
+    with open_app() as app, app.database.transaction() as connection:
+        invoice = _load(connection, reference)
+        corrected = load_invoice(connection, invoice.corrects) if invoice.corrects else None
+    if is_json:
+        click.echo(json.dumps(_exported(invoice), indent=2))
+        return
+    console = Console()
+    for text in _head(invoice, corrected):
+        console.print(escape(text), highlight=False)
+    console.print(_paper(invoice))
+    console.print("How a line came about: tollbook trace LINE", highlight=False)
+    for line in invoice.lines:
+        reference = line_id(invoice.invoice_id, line.line_no)
+        console.print(f"  {line.line_no}  {reference}  {line.charge_id}", highlight=False)
+
+
+@invoices.command()
+@click.argument("references", nargs=-1)
+@_month_option("The service month whose drafts --all approves.")
+@click.option("--all", "is_all", is_flag=True, help="Approve every draft of the month.")
+@click.option("--by", help="Who approves (default: TOLLBOOK_ACTOR or the user).")
+@click.option("--reason", default="Reviewed.", show_default=True, help="Why, for the audit trail.")
+@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+def approve(  # click hands over each option by its name
+    *,
+    references: Sequence[str],
+    month: Month | None,
+    is_all: bool,
+    by: str | None,
+    reason: str,
+    is_json: bool,
+) -> None:
+    """Approve drafts by their ids, or all drafts of a month."""
+    if bool(references) == is_all or is_all != (month is not None):
+        raise click.UsageError("give the ids of drafts, or --month YYYY-MM with --all")
+    with open_app() as app, app.database.transaction() as connection:
+        if month:
+            references = _drafts(connection, month)
+        ids = _approve(app, connection, references, by=by, reason=reason)
+    if is_json:
+        click.echo(json.dumps({"approved": ids}, indent=2))
+        return
+    click.echo(f"{len(ids)} approved. They are issued by: tollbook run")
+
+
+def _approve(
+    app: App, connection: Connection, references: Iterable[str], *, by: str | None, reason: str
+) -> list[str]:
+    approved = approve_drafts(
+        connection,
+        invoice_ids=list(references),
+        by=by or app.settings.actor,
+        at=app.clock.now(),
+        reason=reason,
+    )
+    return list(approved.invoice_ids)
+
+
+def _drafts(connection: Connection, month: Month) -> list[str]:
+    return [draft.invoice_id for draft in list_invoices(connection, month=month, state="draft")]
+
+
+def _load(connection: Connection, reference: str) -> Invoice:
+    invoice = load_invoice(connection, reference)
+    if invoice is None:
+        raise Rejected(
+            "invoice.unknown",
+            f"There is no invoice {reference}: see `tollbook invoices list`.",
+            invoice_id=reference,
+        )
+    return invoice
+
+
+def _exported(invoice: Invoice) -> dict[str, Any]:
+    """Return the record with its totals, which are computed and not stored."""
+    totals = {"net": invoice.net, "tax": invoice.tax, "total": invoice.total}
+    exported: dict[str, Any] = to_builtins(invoice)
+    exported.update({name: str(amount.major) for name, amount in totals.items()})
+    exported["service_month"] = str(invoice.service_month)
+    return exported
+
+
+def _head(invoice: Invoice, corrected: Invoice | None) -> list[str]:
+    title = invoice.kind.replace("_", " ").capitalize()
+    head = [
+        f"{title} {invoice.number or '(' + invoice.state + ')'}  {invoice.invoice_id}",
+        f"From {invoice.entity_id} to {invoice.customer_id}, contract {invoice.contract_id}",
+        f"Service month {invoice.service_month}",
+    ]
+    if invoice.booked_on:
+        head[-1] += f", booked on {invoice.booked_on}, due on {invoice.due_on}"
+    if corrected:
+        head.append(f"Corrects {corrected.number or corrected.invoice_id}")
+    return head
+
+
+def _paper(invoice: Invoice) -> Table:
+    table = Table("", "Description", box=box.SIMPLE_HEAD)
+    table.add_column(f"Amount {invoice.currency}", justify="right")
+    for line in invoice.lines:
+        table.add_row(str(line.line_no), escape(line.description), f"{line.amount.major:,f}")
+    table.add_section()
+    table.add_row("", "Net", f"{invoice.net.major:,f}")
+    for text, amount in _tax_summary(invoice.taxes):
+        table.add_row("", escape(text), f"{amount:,f}")
+    table.add_row("", "Total", f"{invoice.total.major:,f}", style="bold")
+    return table
+
+
+def _tax_summary(taxes: Sequence[TaxLine]) -> list[tuple[str, Any]]:
+    """Return one row a tax code: its text and the sum of its amounts, in major units."""
+    rows: dict[str, Any] = {}
+    for tax in taxes:
+        text = f"{tax.tax_code} {tax.rate * 100:f} % ({tax.jurisdiction})"
+        rows[text] = rows.get(text, 0) + tax.amount.major
+    return sorted(rows.items())
