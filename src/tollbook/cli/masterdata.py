@@ -4,7 +4,6 @@ import json
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -17,6 +16,7 @@ from tollbook.masterdata.catalog import KINDS, Version
 from tollbook.masterdata.plan import Change, Plan
 from tollbook.masterdata.problems import Problem
 from tollbook.masterdata.step import Applied, apply_plan, plan_directory
+from tollbook.masterdata.view import plan_view, version_view
 from tollbook.values.codec import to_builtins
 
 _KIND = click.Choice(list(KINDS))
@@ -51,7 +51,7 @@ def apply(*, directory: Path, yes: bool, dry_run: bool, reason: str, as_json: bo
             _confirm(planned, yes=yes, as_json=as_json)
             applied = _apply(app, planned, reason)
     if as_json:
-        click.echo(json.dumps(_plan_json(planned, applied), indent=2))
+        click.echo(json.dumps({**plan_view(planned), "applied": to_builtins(applied)}, indent=2))
     elif applied:
         console.print(f"Applied: {applied.created} created, {applied.changed} changed.")
     if planned.problems:
@@ -117,25 +117,6 @@ def _problem_table(problems: tuple[Problem, ...]) -> Table:
     return table
 
 
-def _plan_json(planned: Plan, applied: Applied | None) -> dict[str, Any]:
-    return {
-        "changes": [
-            {
-                "action": change.action,
-                **_version_json(change.version),
-                "place": str(change.place),
-                "differences": to_builtins(change.differences),
-            }
-            for change in planned.changes
-        ],
-        "unchanged": planned.unchanged,
-        "problems": [
-            {"place": str(p.place), "code": p.code, "message": p.message} for p in planned.problems
-        ],
-        "applied": to_builtins(applied),
-    }
-
-
 @click.group()
 def masterdata() -> None:
     """List master data and its history."""
@@ -171,7 +152,7 @@ def show(*, kind: str, key: str, on: datetime | None) -> None:
     version = catalog.in_force(kind, key, day)
     if version is None:
         raise _missing(kind, key, f" in force on {day}")
-    click.echo(json.dumps(_version_json(version, whole=True), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(version_view(version, is_whole=True), indent=2, ensure_ascii=False))
 
 
 @masterdata.command()
@@ -194,7 +175,7 @@ def _missing(kind: str, key: str, when: str) -> Rejected:
 
 def _show_versions(versions: list[Version], *, as_json: bool) -> None:
     if as_json:
-        rows = [_version_json(version) for version in versions]
+        rows = [version_view(version) for version in versions]
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     table = Table("Kind", "Key", "Version", "In force from", "Name")
@@ -208,14 +189,3 @@ def _show_versions(versions: list[Version], *, as_json: bool) -> None:
             escape(name),
         )
     Console().print(table)
-
-
-def _version_json(version: Version, *, whole: bool = False) -> dict[str, Any]:
-    shown = {
-        "kind": version.kind,
-        "key": version.key,
-        "version": version.version,
-        "effective_from": str(version.effective_from),
-        "content_hash": version.content_hash,
-    }
-    return {**shown, "record": to_builtins(version.record)} if whole else shown

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Final, TypeVar
 
 from tollbook.records.commercial import (
@@ -124,7 +125,7 @@ class Catalog:
                 if day is not None and month.first < day < end_of_month:
                     cuts.add(day)
         days = sorted(cuts)
-        for start, end in zip(days, days[1:], strict=False):
+        for start, end in pairwise(days):
             contract = _record(self.in_force("contract", key, start), Contract)
             if contract is None:
                 continue

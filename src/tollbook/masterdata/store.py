@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from datetime import date, datetime
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -19,7 +20,7 @@ def load_catalog(connection: Connection, *, known_at: datetime) -> Catalog:
         [known_at],
     )
     for kind, key, number, effective_from, document, content_hash in rows:
-        record = from_builtins(document, KINDS[kind])
+        record: Any = from_builtins(document, KINDS[kind])
         versions[kind, key].append(Version(kind, key, number, effective_from, record, content_hash))
     return Catalog(known_at, {key: tuple(found) for key, found in versions.items()})
 
@@ -43,6 +44,15 @@ def insert_version(
             decided_by,
         ],
     )
+
+
+def read_crosswalk(connection: Connection) -> list[tuple[str, str, date | None, date | None]]:
+    """Return the present crosswalk as rows of `replace_crosswalk`, in order."""
+    rows = connection.execute(
+        """select subject, customer_id, lower(valid)::date, upper(valid)::date
+           from subject_crosswalk order by subject, valid, customer_id"""
+    )
+    return [(subject, customer, start, end) for subject, customer, start, end in rows]
 
 
 def replace_crosswalk(

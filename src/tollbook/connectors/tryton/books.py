@@ -30,6 +30,16 @@ def books(
     return {
         "fiscal_years": list(fiscal_years),
         "companies": [_company(entity, gl_map) for entity, gl_map in entities],
+        "payment_terms": [
+            {"name": name, "days": days}
+            for name, days in sorted(
+                {
+                    gl_map.settings["payment_term"]: entity.payment_days
+                    for entity, gl_map in entities
+                    if "payment_term" in gl_map.settings
+                }.items()
+            )
+        ],
         "parties": [
             {
                 "code": customer.external_ids[system],

@@ -1,0 +1,246 @@
+"""Checks of contracts: parties, prices, commitments, credits, and nothing counted twice."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from itertools import combinations
+
+from tollbook.masterdata.catalog import Catalog, Version
+from tollbook.masterdata.check_prices import check_price
+from tollbook.masterdata.problems import Finding, Path
+from tollbook.masterdata.references import check_currency, check_reference, check_span
+from tollbook.masterdata.subjects import meet
+from tollbook.records.commercial import Contract, ContractItem, CreditGrant, PriceBook, Product
+from tollbook.values.money import money_of
+
+
+def check_contract(version: Version, catalog: Catalog) -> Iterator[Finding]:
+    """Check one version of a contract, alone and beside the others of its customer."""
+    contract, since = version.record, version.effective_from
+    assert isinstance(contract, Contract)
+    yield from check_currency(contract.currency)
+    yield from check_span(contract.effective_from, contract.effective_until, ())
+    for kind, key in (
+        ("customer", contract.customer_id),
+        ("entity", contract.entity_id),
+        ("price_book", contract.price_book_id),
+    ):
+        yield from check_reference(catalog, kind, key, since=since, path=(kind,))
+    book = catalog.price_book(contract.price_book_id, date.max)
+    if book is not None and book.currency != contract.currency:
+        message = f"price book {book.price_book_id} is in {book.currency}, not {contract.currency}."
+        yield Finding("currency_mismatch", message, ("price_book",))
+    yield from _same_parties(contract, catalog)
+    yield from _items(contract, catalog)
+    yield from _commitment(contract, catalog)
+    yield from _credits(contract, catalog)
+
+
+def check_contracts_together(catalog: Catalog) -> Iterator[tuple[Version, Finding]]:
+    """Check that nothing is counted for two products, and that grant ids are used once."""
+    by_customer: dict[str, list[Version]] = defaultdict(list)
+    owners: dict[str, str] = {}
+    for key in catalog.keys("contract"):
+        for version in catalog.versions["contract", key]:
+            contract = _contract(version)
+            by_customer[contract.customer_id].append(version)
+            yield from ((version, finding) for finding in _counted_twice(contract, catalog))
+            for at, grant in enumerate(contract.credits):
+                if owners.setdefault(grant.grant_id, key) != key:
+                    message = f"grant id {grant.grant_id} is used by {owners[grant.grant_id]} too."
+                    yield version, Finding("grant_taken", message, ("credits", at))
+    for versions in by_customer.values():
+        for one, other in combinations(versions, 2):
+            if one.key != other.key:
+                yield from _both_count(one, other, catalog)
+
+
+def _contract(version: Version) -> Contract:
+    assert isinstance(version.record, Contract)
+    return version.record
+
+
+def _versions(catalog: Catalog, contract_id: str) -> list[Contract]:
+    return [_contract(version) for version in catalog.versions["contract", contract_id]]
+
+
+def _same_parties(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    first = _versions(catalog, contract.contract_id)[0]
+    for name in ("customer_id", "entity_id", "currency"):
+        if getattr(contract, name) != getattr(first, name):
+            word = name.removesuffix("_id")
+            message = f"an amendment cannot change the {word}: end this contract, make another."
+            yield Finding("contract_party", message, (word,))
+
+
+def _items(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    if not contract.items:
+        yield Finding("no_items", "the contract sells nothing: add items.", ("items",))
+    seen: set[str] = set()
+    for at, item in enumerate(contract.items):
+        path: Path = ("items", at)
+        since = contract.effective_from
+        yield from check_reference(catalog, "product", item.product_id, since=since, path=path)
+        if item.product_id in seen:
+            yield Finding("duplicate", f"product {item.product_id} is listed twice.", path)
+        seen.add(item.product_id)
+        product = catalog.product(item.product_id, since)
+        yield from _quantity(item, product, path)
+        if item.price is not None:
+            yield from check_price(item.price, product, (*path, "price"))
+        else:
+            yield from _book_price(contract, item, catalog, path)
+
+
+def _quantity(item: ContractItem, product: Product | None, path: Path) -> Iterator[Finding]:
+    if item.quantity <= 0 or item.interval_months < 1:
+        message = "quantity must be more than 0 and interval_months 1 or more."
+        yield Finding("quantity", message, path)
+    if product is None:
+        return
+    if product.meter_id and (item.quantity != 1 or item.interval_months != 1):
+        message = f"{item.product_id} is metered: quantity and interval_months are for fixed fees."
+        yield Finding("quantity", message, path)
+    if product.revenue == "on_drawdown":
+        message = f"{item.product_id} is prepaid credit: name it as credit_product, with credits."
+        yield Finding("credit_product", message, path)
+
+
+def _book_price(
+    contract: Contract, item: ContractItem, catalog: Catalog, path: Path
+) -> Iterator[Finding]:
+    for version in catalog.versions.get(("price_book", contract.price_book_id), ()):
+        book = version.record
+        assert isinstance(book, PriceBook)
+        if book.currency != contract.currency:
+            continue
+        priced = {price.product_id for price in book.prices}
+        if item.product_id not in priced and _may_apply(version, contract, catalog):
+            yield Finding(
+                "no_price",
+                f"price book {book.price_book_id} version {book.version} has no price for "
+                f"{item.product_id}: add one there, or a price to this item.",
+                path,
+            )
+
+
+def _may_apply(book: Version, contract: Contract, catalog: Catalog) -> bool:
+    at_start = catalog.in_force("price_book", book.key, contract.effective_from)
+    until = contract.effective_until or date.max
+    return book == at_start or contract.effective_from < book.effective_from < until
+
+
+def _commitment(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    if contract.commitment is None:
+        return
+    amount, factor = contract.commitment.monthly_amount, contract.commitment.overage_factor
+    path: Path = ("commitment",)
+    if amount <= 0 or not _is_payable(amount, contract.currency):
+        message = f"monthly_amount {amount} must be more than 0 and payable in {contract.currency}."
+        yield Finding("commitment", message, (*path, "monthly_amount"))
+    if factor < 1:
+        message = f"overage_factor {factor} must be 1 or more: 1.2 makes overage 20 % dearer."
+        yield Finding("commitment", message, (*path, "overage_factor"))
+    if not _usage_products(contract, catalog):
+        message = "a commitment is made for usage, and no item of the contract is metered."
+        yield Finding("commitment", message, path)
+
+
+def _credits(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    since = contract.effective_from
+    if contract.credits and not contract.credit_product_id:
+        message = "credits need `credit_product:`, the product they are sold as."
+        yield Finding("credit_product", message, ("credits",))
+    if contract.credit_product_id:
+        path: Path = ("credit_product",)
+        key = contract.credit_product_id
+        yield from check_reference(catalog, "product", key, since=since, path=path)
+        product = catalog.product(key, since)
+        if product and product.revenue != "on_drawdown":
+            message = f"product {key} must have `revenue: on_drawdown` to be sold as credit."
+            yield Finding("credit_product", message, path)
+    ids = [grant.grant_id for grant in contract.credits]
+    for at, grant in enumerate(contract.credits):
+        if grant.grant_id in ids[:at]:
+            message = f"grant id {grant.grant_id} is used twice: give each grant its own."
+            yield Finding("grant_taken", message, ("credits", at))
+        yield from _grant(grant, contract, catalog, ("credits", at))
+
+
+def _grant(
+    grant: CreditGrant, contract: Contract, catalog: Catalog, path: Path
+) -> Iterator[Finding]:
+    if grant.amount <= 0 or not _is_payable(grant.amount, contract.currency):
+        message = f"amount {grant.amount} must be more than 0 and payable in {contract.currency}."
+        yield Finding("grant", message, (*path, "amount"))
+    if grant.expires_on is not None and grant.expires_on < grant.granted_on:
+        message = f"the grant expires ({grant.expires_on}) before it is given ({grant.granted_on})."
+        yield Finding("grant", message, (*path, "expires_on"))
+    start = min(one.effective_from for one in _versions(catalog, contract.contract_id))
+    if not start <= grant.granted_on < (contract.effective_until or date.max):
+        message = f"granted_on {grant.granted_on} is not a day of the contract."
+        yield Finding("grant", message, (*path, "granted_on"))
+
+
+def _is_payable(amount: Decimal, currency: str) -> bool:
+    try:
+        money_of(amount, currency)
+    except ValueError:
+        return False
+    return True
+
+
+def _counted_twice(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    found = _usage_products(contract, catalog)
+    for (_, earlier), (at, product) in combinations(found, 2):
+        if product.product_id != earlier.product_id and _overlap(product, earlier):
+            yield _twice(product, earlier, "", at)
+
+
+def _both_count(
+    one: Version, other: Version, catalog: Catalog
+) -> Iterator[tuple[Version, Finding]]:
+    """Compare versions of two contracts of one customer that are in force on a common day."""
+    if not meet(_span(_contract(one), catalog), _span(_contract(other), catalog)):
+        return
+    for at, product in _usage_products(_contract(other), catalog):
+        for _, theirs in _usage_products(_contract(one), catalog):
+            if _overlap(product, theirs):
+                yield other, _twice(product, theirs, f" of contract {one.key}", at)
+
+
+def _usage_products(contract: Contract, catalog: Catalog) -> list[tuple[int, Product]]:
+    found = []
+    for at, item in enumerate(contract.items):
+        product = catalog.product(item.product_id, contract.effective_from)
+        if product is not None and product.meter_id is not None:
+            found.append((at, product))
+    return found
+
+
+def _span(contract: Contract, catalog: Catalog) -> tuple[date, date | None]:
+    """Return the days on which this version counts: a later version ends it."""
+    later = [
+        other.effective_from
+        for other in _versions(catalog, contract.contract_id)
+        if other.version > contract.version and other.effective_from >= contract.effective_from
+    ]
+    ends = [day for day in (*later, contract.effective_until) if day is not None]
+    return contract.effective_from, min(ends, default=None)
+
+
+def _overlap(one: Product, other: Product) -> bool:
+    """Tell whether one event could count for both: same meter, no dimension keeps them apart."""
+    return one.meter_id == other.meter_id and all(
+        one.where[name] == other.where[name] for name in one.where if name in other.where
+    )
+
+
+def _twice(product: Product, other: Product, of: str, position: int) -> Finding:
+    return Finding(
+        "counted_twice",
+        f"{product.product_id} and {other.product_id}{of} read meter {product.meter_id} for the "
+        "same events: usage would be billed twice. Keep one, or tell them apart by `where:`.",
+        ("items", position),
+    )

@@ -1,0 +1,370 @@
+"""Documents as people write them (YAML, API) turned into versions of records."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+from tollbook.masterdata.catalog import KINDS, SINCE_EVER, Record, Version
+from tollbook.masterdata.problems import Document, Path, Place, Problem, suggestion
+from tollbook.records.charge import PriceVersion
+from tollbook.records.commercial import (
+    Contract,
+    ContractItem,
+    CreditGrant,
+    EventType,
+    GlMap,
+    Meter,
+    PriceBook,
+    Product,
+    TaxRate,
+    TaxTable,
+)
+from tollbook.records.parties import Customer, LegalEntity, Subject
+from tollbook.values.codec import content_hash, from_builtins
+from tollbook.values.ids import CustomerId, EntityId, MeterId
+from tollbook.values.quantity import parse_quantity, plain
+
+# The heading of each kind in a file and in the API.
+SECTIONS: Final[dict[str, str]] = {
+    "entities": "entity",
+    "customers": "customer",
+    "event_types": "event_type",
+    "meters": "meter",
+    "products": "product",
+    "price_books": "price_book",
+    "contracts": "contract",
+    "tax_tables": "tax_table",
+    "gl_maps": "gl_map",
+}
+
+# Kinds that decide amounts: a version is numbered by its author and never changes.
+GOVERNED: Final = frozenset({"price_book", "contract", "meter", "event_type", "tax_table"})
+
+# How a field is spelled in documents, where that is not its name.
+_SPELLING: Final[dict[type, dict[str, str]]] = {
+    LegalEntity: {"entity_id": "id"},
+    Customer: {"customer_id": "id"},
+    EventType: {"event_type": "id"},
+    Meter: {"meter_id": "id"},
+    Product: {"product_id": "id", "meter_id": "meter"},
+    PriceBook: {"price_book_id": "id"},
+    PriceVersion: {"product_id": "product"},
+    Contract: {
+        "contract_id": "id",
+        "customer_id": "customer",
+        "entity_id": "entity",
+        "price_book_id": "price_book",
+        "credit_product_id": "credit_product",
+    },
+    ContractItem: {"product_id": "product"},
+    CreditGrant: {"grant_id": "id"},
+    TaxTable: {"entity_id": "entity"},
+    GlMap: {"entity_id": "entity"},
+}
+
+# Fields that follow from the document around them and are never written.
+_GENERATED: Final[dict[type, dict[str, str]]] = {
+    PriceVersion: {"price_version_id": "", "currency": ""}
+}
+
+# Fields that have a default in code, but that a reader of the file must see.
+_ALWAYS_WRITTEN: Final[dict[type, set[str]]] = {PriceVersion: {"model"}}
+
+VersionKey = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The versions that documents ask for, where each was written, and what could not be read.
+
+    `unread` are the (kind, key) of documents that could not be read.
+    """
+
+    versions: tuple[Version, ...]
+    documents: Mapping[VersionKey, Document]
+    problems: tuple[Problem, ...]
+    unread: frozenset[tuple[str, str]] = frozenset()
+
+
+def documents_to_versions(sections: Mapping[str, Any]) -> Wanted:
+    """Read the API's shape: section -> list of documents, as in the files."""
+    documents, problems = [], []
+    for section, found in sections.items():
+        if section not in SECTIONS:
+            message = f"{section!r} is not a section.{suggestion(section, sorted(SECTIONS))}"
+            problems.append(Problem(Place(section), "masterdata.unknown_key", message))
+            continue
+        for at, content in enumerate(found if isinstance(found, list) else [found]):
+            source = f"{section}[{at}]"
+            if isinstance(content, Mapping):
+                documents.append(Document(SECTIONS[section], content, source))
+            else:
+                message = f"{section} is a list of objects."
+                problems.append(Problem(Place(source), "masterdata.malformed", message))
+    return to_versions(documents, problems)
+
+
+def to_versions(documents: Iterable[Document], problems: Iterable[Problem] = ()) -> Wanted:
+    """Turn documents into versions; every problem is reported, none stops the others."""
+    noted = list(problems)
+    made: dict[VersionKey, tuple[Version, Document]] = {}
+    unread: set[tuple[str, str]] = set()
+    for document in documents:
+        for one in _one_per_version(document, noted):
+            version = _Reader(one, noted).version()
+            if version is None:
+                unread.add((one.kind, _key(one)))
+                continue
+            key = (version.kind, version.key, version.version)
+            if key in made:
+                message = (
+                    f"{version.kind} {version.key} version {version.version} is also at "
+                    f"{made[key][1].place()}: keep one."
+                )
+                noted.append(Problem(one.place(), "masterdata.duplicate", message))
+            else:
+                made[key] = (version, one)
+    return Wanted(
+        versions=tuple(version for _, (version, _) in sorted(made.items(), key=lambda kv: kv[0])),
+        documents={key: document for key, (_, document) in made.items()},
+        problems=tuple(noted),
+        unread=frozenset(unread),
+    )
+
+
+def _key(document: Document) -> str:
+    identifier = next(iter(_spelled(KINDS[document.kind])))
+    return str(document.content.get(identifier, ""))
+
+
+def _one_per_version(document: Document, problems: list[Problem]) -> list[Document]:
+    """Cut a document with `versions:` in one document a version; what is above holds for all."""
+    if document.kind not in GOVERNED or "versions" not in document.content:
+        return [document]
+    shared = {key: value for key, value in document.content.items() if key != "versions"}
+    versions = document.content["versions"]
+    if not isinstance(versions, list) or not all(isinstance(v, Mapping) for v in versions):
+        place = document.place(("versions",))
+        problems.append(Problem(place, "masterdata.malformed", "versions is a list of versions."))
+        return []
+    cut = []
+    for at, own in enumerate(versions):
+        prefix: Path = ("versions", at)
+        lines = {path: line for path, line in document.lines.items() if path[:1] != ("versions",)}
+        lines |= {p[2:]: line for p, line in document.lines.items() if p[:2] == prefix}
+        cut.append(Document(document.kind, {**shared, **own}, document.source, lines))
+    return cut
+
+
+class _Reader:
+    """Reads one document into one record, noting every problem on the way."""
+
+    def __init__(self, document: Document, problems: list[Problem]) -> None:
+        self._document = document
+        self._problems = problems
+
+    def version(self) -> Version | None:
+        """Return the version that the document describes, or None when it cannot be read."""
+        before = len(self._problems)
+        kind, record_type = self._document.kind, KINDS[self._document.kind]
+        content = dict(self._document.content)
+        names = {field.name for field in fields(record_type)}
+        number = self._leaf(int, content.get("version", 1), ("version",))
+        since = self._leaf(date, content.get("effective_from", SINCE_EVER), ("effective_from",))
+        if kind in GOVERNED:
+            content.setdefault("version", 1)
+            if "version" not in names:
+                del content["version"]
+        if "effective_from" not in names:
+            content.pop("effective_from", None)
+        record = self._record(record_type, content, ())
+        if len(self._problems) > before:
+            return None
+        if record_type in _FINISH:
+            record = _FINISH[record_type](record)
+        key = str(getattr(record, fields(record_type)[0].name))
+        return Version(kind, key, number, since, record, content_hash(record))
+
+    def _record(self, kind: type, value: Any, path: Path) -> Any:
+        if kind in _SHORTHAND:
+            value = _SHORTHAND[kind](value)
+        if not isinstance(value, Mapping):
+            return self._note(path, "malformed", f"{_last(path)} has keys, such as {_keys(kind)}.")
+        keys = _spelled(kind)
+        for key in value:
+            if key not in keys:
+                hint = suggestion(str(key), sorted(keys))
+                self._note((*path, str(key)), "unknown_key", f"{key!r} is not known here.{hint}")
+        made: dict[str, Any] = dict(_GENERATED.get(kind, {}))
+        hints = _hints(kind)
+        for key, name in keys.items():
+            if value.get(key) is not None:
+                made[name] = self._field(hints[name], value[key], (*path, key))
+            elif name in _required(kind) and NoneType in get_args(hints[name]):
+                made[name] = None
+            elif name in _required(kind):
+                self._note(path, "missing_key", f"{_last(path)} needs `{key}:`.")
+        if len(made.keys() | _optional(kind)) < len(hints):
+            return None
+        return kind(**made)
+
+    def _field(self, hint: Any, value: Any, path: Path) -> Any:
+        nested = _nested(hint)
+        if nested is None:
+            return self._leaf(hint, value, path)
+        if get_origin(hint) is not tuple:
+            return self._record(nested, value, path)
+        if not isinstance(value, list):
+            return self._note(path, "malformed", f"{_last(path)} is a list: start each with `- `.")
+        found = [self._record(nested, item, (*path, at)) for at, item in enumerate(value)]
+        return tuple(item for item in found if item is not None)
+
+    def _leaf(self, hint: Any, value: Any, path: Path) -> Any:
+        try:
+            if hint is Decimal or Decimal in get_args(hint):
+                # 3.00 and 3 are one price: without this, adding a zero would be a new version.
+                return Decimal(plain(parse_quantity(value)))
+            return from_builtins(_text(hint, value), hint)
+        except ValueError as error:
+            return self._note(path, "wrong_value", f"{_last(path)} is not right: {error}.")
+
+    def _note(self, path: Path, code: str, message: str) -> None:
+        place = self._document.place(path)
+        self._problems.append(Problem(place, f"masterdata.{code}", message))
+
+
+def _text(hint: Any, value: Any) -> Any:
+    """Read whole numbers as text where text is meant: accounts and postal codes look like them."""
+    if isinstance(value, Mapping) and get_args(hint) == (str, str):
+        return {key: _text(str, item) for key, item in value.items()}
+    is_text = hint in {str, CustomerId, EntityId, MeterId}
+    if is_text and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _last(path: Path) -> str:
+    names = [part for part in path if isinstance(part, str)]
+    return names[-1] if names else "The record"
+
+
+def _keys(kind: type) -> str:
+    return ", ".join(f"`{key}:`" for key in _spelled(kind))
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+@cache
+def _spelled(kind: type) -> dict[str, str]:
+    """Key in a document -> field name."""
+    spelling, generated = _SPELLING.get(kind, {}), _GENERATED.get(kind, {})
+    names = [field.name for field in fields(kind) if field.name not in generated]
+    return {spelling.get(name, name): name for name in names}
+
+
+@cache
+def _required(kind: type) -> frozenset[str]:
+    without_default = {
+        field.name
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    }
+    return frozenset(without_default | _ALWAYS_WRITTEN.get(kind, set()))
+
+
+@cache
+def _optional(kind: type) -> frozenset[str]:
+    return frozenset(field.name for field in fields(kind)) - _required(kind)
+
+
+@cache
+def _nested(hint: Any) -> type | None:
+    """Return the record type inside a hint (X, X | None, tuple[X, ...]), or None for a leaf."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint
+    if isinstance(hint, UnionType) or get_origin(hint) is tuple:
+        inner = [arg for arg in get_args(hint) if arg not in {NoneType, Ellipsis}]
+        return _nested(inner[0]) if len(inner) == 1 else None
+    return None
+
+
+def _short_subject(value: Any) -> Any:
+    return {"subject": value} if isinstance(value, str) else value
+
+
+def _short_item(value: Any) -> Any:
+    return {"product": value} if isinstance(value, str) else value
+
+
+def _short_price(value: Any) -> Any:
+    """`unit_price:` alone is one tier without end; `amount:` is the amount of a flat price."""
+    if not isinstance(value, Mapping):
+        return value
+    price = dict(value)
+    if "unit_price" in price and "tiers" not in price:
+        price["tiers"] = [{"unit_price": price.pop("unit_price")}]
+    if "amount" in price and "flat_amount" not in price:
+        price["flat_amount"] = price.pop("amount")
+    return price
+
+
+def _short_rate(value: Any) -> Any:
+    """`rate: 8.875 %` is 0.08875."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("rate"), str):
+        return value
+    text = value["rate"].strip()
+    if not text.endswith("%"):
+        return value
+    try:
+        percent = parse_quantity(text.removesuffix("%").strip())
+    except ValueError:
+        return value
+    return {**value, "rate": percent.scaleb(-2)}
+
+
+def _finish_book(book: PriceBook) -> PriceBook:
+    prices = tuple(
+        replace(
+            price,
+            price_version_id=f"{book.price_book_id}/{price.product_id}@{book.version}",
+            currency=book.currency,
+        )
+        for price in book.prices
+    )
+    return replace(book, prices=prices)
+
+
+def _finish_contract(contract: Contract) -> Contract:
+    return replace(contract, items=tuple(_finish_item(contract, i) for i in contract.items))
+
+
+def _finish_item(contract: Contract, item: ContractItem) -> ContractItem:
+    if item.price is None:
+        return item
+    price = replace(
+        item.price,
+        price_version_id=f"{contract.contract_id}/{item.product_id}@{contract.version}",
+        currency=contract.currency,
+        product_id=item.product_id,
+    )
+    return replace(item, price=price)
+
+
+_SHORTHAND: Final[dict[type, Callable[[Any], Any]]] = {
+    Subject: _short_subject,
+    ContractItem: _short_item,
+    PriceVersion: _short_price,
+    TaxRate: _short_rate,
+}
+
+_FINISH: Final[dict[type, Callable[[Any], Record]]] = {
+    PriceBook: _finish_book,
+    Contract: _finish_contract,
+}

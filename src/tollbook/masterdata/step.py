@@ -1,0 +1,117 @@
+"""Plan master data against what is stored, and apply the plan in one transaction."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from tollbook.controls import audit
+from tollbook.errors import Rejected
+from tollbook.masterdata.documents import Wanted, documents_to_versions, to_versions
+from tollbook.masterdata.files import read_directory
+from tollbook.masterdata.plan import Change, Plan, plan
+from tollbook.masterdata.store import (
+    insert_version,
+    load_catalog,
+    read_crosswalk,
+    replace_crosswalk,
+)
+from tollbook.masterdata.subjects import crosswalk
+from tollbook.storage.database import Connection
+from tollbook.values.codec import to_json
+
+# Serializes those who apply; any number that no other lock of ours uses.
+_APPLY_LOCK: Final = 7_022_511_093
+
+# Whatever was decided, even by a clock ahead of ours, is there and has taken its number.
+_EVERYTHING: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What applying stored.
+
+    `changed_kinds` counts new versions by kind; `new_subjects` are the subjects of events that
+    now mean a customer they did not mean before, so that what waited for them can be replayed.
+    """
+
+    created: int
+    changed: int
+    unchanged: int
+    changed_kinds: Mapping[str, int]
+    new_subjects: tuple[str, ...]
+
+
+def plan_directory(connection: Connection, directory: Path, at: datetime) -> Plan:
+    """Compare a directory of YAML files (or one file) with the stored master data."""
+    reading = read_directory(directory)
+    return _plan(connection, to_versions(reading.documents, reading.problems), at)
+
+
+def plan_documents(connection: Connection, sections: Mapping[str, Any], at: datetime) -> Plan:
+    """Compare documents in the API's shape with the stored master data."""
+    return _plan(connection, documents_to_versions(sections), at)
+
+
+def apply_plan(
+    connection: Connection, planned: Plan, *, by: str, reason: str, at: datetime
+) -> Applied:
+    """Store the versions of a plan, with an audit record each, and rebuild the crosswalk.
+
+    Raises Rejected when the plan has problems, or when what it was compared with has changed since.
+    """
+    connection.execute("select pg_advisory_xact_lock(%s)", [_APPLY_LOCK])
+    stored = load_catalog(connection, known_at=_EVERYTHING)
+    _require_valid(planned, plan(stored, planned.wanted, at=planned.planned_at))
+    for change in planned.changes:
+        insert_version(connection, change.version, decided_at=at, decided_by=by)
+        _audit(connection, change, by=by, reason=reason, at=at)
+    kinds = Counter(change.version.kind for change in planned.changes)
+    return Applied(
+        created=sum(change.action == "create" for change in planned.changes),
+        changed=sum(change.action == "change" for change in planned.changes),
+        unchanged=planned.unchanged,
+        changed_kinds=dict(kinds),
+        new_subjects=_rebuild_crosswalk(connection) if kinds["customer"] else (),
+    )
+
+
+def _plan(connection: Connection, wanted: Wanted, at: datetime) -> Plan:
+    return plan(load_catalog(connection, known_at=_EVERYTHING), wanted, at=at)
+
+
+def _require_valid(planned: Plan, now: Plan) -> None:
+    if planned.problems:
+        raise Rejected(
+            "masterdata.plan_has_problems",
+            f"Nothing was applied: {len(planned.problems)} problems must be corrected first.",
+        )
+    if now.changes != planned.changes or now.problems:
+        raise Rejected(
+            "masterdata.plan_outdated",
+            "Nothing was applied: master data changed after this plan was shown. Plan again.",
+        )
+
+
+def _audit(connection: Connection, change: Change, *, by: str, reason: str, at: datetime) -> None:
+    version, before = change.version, change.before
+    audit.record(
+        connection,
+        at=at,
+        actor=by,
+        action=f"masterdata.{change.action}",
+        object_id=f"{version.kind}/{version.key}@{version.version}",
+        reason=reason,
+        before=to_json(before.record).decode() if before else None,
+        after=to_json(version.record).decode(),
+    )
+
+
+def _rebuild_crosswalk(connection: Connection) -> tuple[str, ...]:
+    before = set(read_crosswalk(connection))
+    rows = crosswalk(load_catalog(connection, known_at=_EVERYTHING))
+    replace_crosswalk(connection, rows)
+    gained: set[tuple[str, str, date | None, date | None]] = set(rows) - before
+    return tuple(sorted({subject for subject, _, _, _ in gained}))
