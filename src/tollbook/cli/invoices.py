@@ -1,8 +1,9 @@
 """The command line of invoices: list them, read one, approve drafts."""
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, get_args
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Final, get_args
 
 import click
 from rich import box
@@ -10,32 +11,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tollbook.app import App, open_app
+from tollbook.app import open_app
+from tollbook.cli.options import MONTH, json_option, write_json
 from tollbook.errors import Rejected
 from tollbook.flow.invoice.numbering import line_id
 from tollbook.flow.invoice.step import approve as approve_drafts
 from tollbook.flow.invoice.store import list_invoices, load_invoice
 from tollbook.records.invoice import Invoice, InvoiceState, TaxLine
+from tollbook.reports.views import invoice_view
 from tollbook.storage.database import Connection
-from tollbook.values.codec import to_builtins
 from tollbook.values.period import Month
 
 _STATES: Final = get_args(InvoiceState)
 
 
-def _month(context: click.Context, parameter: click.Parameter, text: str | None) -> Month | None:
-    """Read `--month`; a wrong one is an error of usage."""
-    del context, parameter
-    if text is None:
-        return None
-    try:
-        return Month.parse(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def _month_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option("--month", callback=_month, metavar="YYYY-MM", help=text)
+def _period_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--period", "--month", "month", type=MONTH, help=text)
 
 
 @click.group()
@@ -44,10 +35,10 @@ def invoices() -> None:
 
 
 @invoices.command("list")
-@_month_option("Only this service month.")
+@_period_option("Only this service month.")
 @click.option("--state", type=click.Choice(_STATES), help="Only documents in this state.")
 @click.option("--entity", "entity_id", help="Only this legal entity.")
-@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+@json_option
 def list_command(
     *, month: Month | None, state: InvoiceState | None, entity_id: str | None, is_json: bool
 ) -> None:
@@ -55,7 +46,7 @@ def list_command(
     with open_app() as app, app.database.transaction() as connection:
         found = list_invoices(connection, month=month, state=state, entity_id=entity_id)
     if is_json:
-        click.echo(json.dumps([_exported(invoice) for invoice in found], indent=2))
+        write_json([invoice_view(invoice) for invoice in found])
         return
     table = Table(
         "Invoice", "Number", "State", "Month", "Customer", "Contract", box=box.SIMPLE_HEAD
@@ -78,14 +69,14 @@ def list_command(
 
 @invoices.command()
 @click.argument("reference")
-@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+@json_option
 def show(reference: str, *, is_json: bool) -> None:
     """Show one document by its id or its number, as the customer reads it."""
     with open_app() as app, app.database.transaction() as connection:
         invoice = _load(connection, reference)
         corrected = load_invoice(connection, invoice.corrects) if invoice.corrects else None
     if is_json:
-        click.echo(json.dumps(_exported(invoice), indent=2))
+        write_json(invoice_view(invoice))
         return
     console = Console()
     for text in _head(invoice, corrected):
@@ -99,44 +90,28 @@ def show(reference: str, *, is_json: bool) -> None:
 
 @invoices.command()
 @click.argument("references", nargs=-1)
-@_month_option("The service month whose drafts --all approves.")
-@click.option("--all", "is_all", is_flag=True, help="Approve every draft of the month.")
+@_period_option("Approve every draft of this service month.")
 @click.option("--by", help="Who approves (default: TOLLBOOK_ACTOR or the user).")
 @click.option("--reason", default="Reviewed.", show_default=True, help="Why, for the audit trail.")
-@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
-def approve(  # click hands over each option by its name
-    *,
-    references: Sequence[str],
-    month: Month | None,
-    is_all: bool,
-    by: str | None,
-    reason: str,
-    is_json: bool,
+@json_option
+def approve(
+    *, references: Sequence[str], month: Month | None, by: str | None, reason: str, is_json: bool
 ) -> None:
     """Approve drafts by their ids, or all drafts of a month."""
-    if bool(references) == is_all or is_all != (month is not None):
-        raise click.UsageError("give the ids of drafts, or --month YYYY-MM with --all")
+    if bool(references) == bool(month):
+        raise click.UsageError("give the ids of drafts, or --period YYYY-MM")
     with open_app() as app, app.database.transaction() as connection:
-        if month:
-            references = _drafts(connection, month)
-        ids = _approve(app, connection, references, by=by, reason=reason)
+        approved = approve_drafts(
+            connection,
+            invoice_ids=_drafts(connection, month) if month else references,
+            by=by or app.settings.actor,
+            at=app.clock.now(),
+            reason=reason,
+        )
     if is_json:
-        click.echo(json.dumps({"approved": ids}, indent=2))
+        write_json({"approved": approved.invoice_ids})
         return
-    click.echo(f"{len(ids)} approved. They are issued by: tollbook run")
-
-
-def _approve(
-    app: App, connection: Connection, references: Iterable[str], *, by: str | None, reason: str
-) -> list[str]:
-    approved = approve_drafts(
-        connection,
-        invoice_ids=list(references),
-        by=by or app.settings.actor,
-        at=app.clock.now(),
-        reason=reason,
-    )
-    return list(approved.invoice_ids)
+    click.echo(f"{len(approved.invoice_ids)} approved; `tollbook run` issues them.")
 
 
 def _drafts(connection: Connection, month: Month) -> list[str]:
@@ -152,15 +127,6 @@ def _load(connection: Connection, reference: str) -> Invoice:
             invoice_id=reference,
         )
     return invoice
-
-
-def _exported(invoice: Invoice) -> dict[str, Any]:
-    """Return the record with its totals, which are computed and not stored."""
-    totals = {"net": invoice.net, "tax": invoice.tax, "total": invoice.total}
-    exported: dict[str, Any] = to_builtins(invoice)
-    exported.update({name: str(amount.major) for name, amount in totals.items()})
-    exported["service_month"] = str(invoice.service_month)
-    return exported
 
 
 def _head(invoice: Invoice, corrected: Invoice | None) -> list[str]:
@@ -190,10 +156,10 @@ def _paper(invoice: Invoice) -> Table:
     return table
 
 
-def _tax_summary(taxes: Sequence[TaxLine]) -> list[tuple[str, Any]]:
+def _tax_summary(taxes: Sequence[TaxLine]) -> list[tuple[str, Decimal]]:
     """Return one row a tax code: its text and the sum of its amounts, in major units."""
-    rows: dict[str, Any] = {}
+    rows: dict[str, Decimal] = defaultdict(Decimal)
     for tax in taxes:
         text = f"{tax.tax_code} {tax.rate * 100:f} % ({tax.jurisdiction})"
-        rows[text] = rows.get(text, 0) + tax.amount.major
+        rows[text] += tax.amount.major
     return sorted(rows.items())

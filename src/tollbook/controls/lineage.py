@@ -17,6 +17,11 @@ def link(connection: Connection, stage: Stage, edges: Iterable[tuple[str, str]])
         )
 
 
+def unlink(connection: Connection, children: Sequence[str]) -> None:
+    """Forget what these ids were made from, because they are removed or made anew."""
+    connection.execute("delete from lineage_edge where child_id = any(%s)", [list(children)])
+
+
 def parents(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str, str]]:
     """Return (child, parent, stage) of what these ids were made from, in order."""
     return connection.execute(

@@ -17,7 +17,7 @@ InvoiceState = Literal["draft", "approved", "issued"]
 
 @dataclass(frozen=True, slots=True)
 class TaxLine:
-    """Tax on one base at one rate; `line_no` 0 means the whole document."""
+    """Tax on one line at one rate, with the version of the tax table that said so."""
 
     line_no: int
     jurisdiction: str
@@ -25,6 +25,7 @@ class TaxLine:
     rate: Decimal
     base: Money
     amount: Money
+    tax_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

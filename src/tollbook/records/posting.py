@@ -28,7 +28,10 @@ class DocumentLine:
 
 @dataclass(frozen=True, slots=True)
 class DocumentTax:
-    """A tax amount as the ERP sees it; `code` and `account` are the ERP's names."""
+    """A tax amount as the ERP sees it; `code` and `account` are the ERP's names.
+
+    `line_no` is the line it is charged on; 0 means the whole document.
+    """
 
     code: str
     account: str
@@ -36,6 +39,7 @@ class DocumentTax:
     base: Decimal
     amount: Decimal
     description: str
+    line_no: int = 0
 
 
 @dataclass(frozen=True, slots=True)

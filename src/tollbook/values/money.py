@@ -71,7 +71,7 @@ class Precise:
         return Precise(EXACT.subtract(self.value, other.value), self.currency)
 
     def __neg__(self) -> "Precise":
-        return Precise(-self.value, self.currency)
+        return Precise(EXACT.minus(self.value), self.currency)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,0 +1,1 @@
+"""Charges become invoices, and what was billed wrongly becomes a credit memo by difference."""

@@ -1,0 +1,45 @@
+"""The subledger entry that makes one month of a schedule revenue."""
+
+from dataclasses import dataclass
+
+from tollbook.ledger.journal import JournalEntry, JournalLine, entry
+from tollbook.values.ids import CustomerId, EntityId, ScheduleId
+from tollbook.values.money import Money
+from tollbook.values.period import Month
+
+
+@dataclass(frozen=True, slots=True)
+class DueRevenue:
+    """One line of a schedule whose month has come, with what the entry needs to say."""
+
+    schedule_id: ScheduleId
+    month: Month
+    amount: Money
+    from_role: str
+    to_role: str
+    product_id: str
+    entity_id: EntityId
+    customer_id: CustomerId
+    number: str
+
+
+def recognition_entry(due: DueRevenue, *, month: Month, product: str) -> JournalEntry:
+    """Return the entry: debit the balance account, credit revenue, at the end of `month`.
+
+    Revenue of an earlier month that is known only now is booked now; the entry keeps the month
+    that it belongs to as its service month.
+    """
+    assert due.month <= month, "revenue is not booked before it is earned"
+    memo = f"{product} · {due.month} · {due.number}"
+    return entry(
+        entity_id=due.entity_id,
+        currency=due.amount.currency,
+        booked_on=month.last,
+        service_month=due.month,
+        kind="recognition",
+        cause=f"{due.schedule_id}:{due.month}",
+        lines=[
+            JournalLine(due.from_role, due.amount, due.customer_id, memo),
+            JournalLine(due.to_role, -due.amount, due.customer_id, memo),
+        ],
+    )

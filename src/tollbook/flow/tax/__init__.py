@@ -1,0 +1,1 @@
+"""Approved drafts are taxed, numbered, issued and booked."""
