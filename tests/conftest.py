@@ -68,9 +68,7 @@ def clock() -> FixedClock:
     return FixedClock(datetime(2023, 12, 1, 9, tzinfo=UTC))
 
 
-def _recreate(
-    connection: psycopg.Connection, name: str, template: str | None = None
-) -> None:
+def _recreate(connection: psycopg.Connection, name: str, template: str | None = None) -> None:
     connection.execute(
         sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
     )

@@ -10,6 +10,9 @@ from tollbook.connectors.tryton.target import connect as connect_tryton
 from tollbook.errors import Rejected
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
+from tollbook.runtime.intake import Desk
+from tollbook.runtime.replay import Replayer
+from tollbook.runtime.street import Street
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Connection, Database
 from tollbook.storage.migrate import migrate
@@ -48,10 +51,33 @@ class App:
                 self._targets[name] = CONNECTORS[target.connector](target.options, self.clock)
         return dict(self._targets)
 
-    def close(self) -> None:
-        """Release connections to ERPs and the database."""
+    def desk(self) -> Desk:
+        """Return a desk that takes events into this database."""
+        return Desk(self.database, self.clock, future_hours_max=self.settings.future_hours_max)
+
+    def replayer(self) -> Replayer:
+        """Return what tries again what waits."""
+        return Replayer(
+            self.database,
+            self.desk(),
+            tuple(self.settings.targets),
+            catalog_of=self.catalog,
+            clock=self.clock,
+        )
+
+    def street(self) -> Street:
+        """Return the stages of this database, wired to the configured ERPs."""
+        return Street(self.database, self.targets(), catalog_of=self.catalog, clock=self.clock)
+
+    def close_targets(self) -> None:
+        """Release connections to ERPs."""
         for target in self._targets.values():
             target.close()
+        self._targets.clear()
+
+    def close(self) -> None:
+        """Release connections to ERPs and the database."""
+        self.close_targets()
         self.database.close()
 
 

@@ -1,5 +1,6 @@
 """Migrations: each once, in order, never edited, safe to run from many processes."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -11,7 +12,7 @@ from tollbook.storage.migrate import all_migrations, migrate
 
 
 @pytest.fixture
-def empty_dsn(server_dsn: str):
+def empty_dsn(server_dsn: str) -> Iterator[str]:
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute("drop database if exists empty_books with (force)")
         connection.execute("create database empty_books")

@@ -71,9 +71,12 @@ def _confirm(planned: Plan, *, yes: bool, as_json: bool) -> None:
 
 def _apply(app: App, planned: Plan, reason: str) -> Applied:
     with app.database.transaction() as connection:
-        return apply_plan(
+        applied = apply_plan(
             connection, planned, by=app.settings.actor, reason=reason, at=app.clock.now()
         )
+    # What waited for this master data goes on at once, not at the next round of a worker.
+    app.replayer().replay_all(by=app.settings.actor, reason=f"master data applied: {reason}")
+    return applied
 
 
 def _show_plan(console: Console, planned: Plan) -> None:

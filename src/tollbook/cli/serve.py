@@ -81,7 +81,7 @@ def serve(*, json_logs: bool) -> None:
 @click.command()
 @click.option("--json-logs", is_flag=True, help="Write log lines as JSON.")
 def worker(*, json_logs: bool) -> None:
-    """Run one worker alone: sweep, summarize, deliver, replay what has become possible."""
+    """Run one worker alone: summarize, deliver, replay what has become possible."""
     configure(is_json=json_logs)
     stop = stop_on_signals()
     end_with_parent()
@@ -92,7 +92,7 @@ def worker(*, json_logs: bool) -> None:
             catalog_of=app.catalog,
             clock=app.clock,
             stop=stop,
-            future_hours_max=app.settings.future_hours_max,
+            desk=app.desk(),
         )
 
 

@@ -91,10 +91,17 @@ class TrytonServer:
             "sandbox.tryton_failed", f"Tryton did not start; see {self._home / 'log'} for why."
         )
 
-    def wait_end(self) -> None:
-        """Return when the server ends."""
-        assert self._process is not None, "started before it is waited for"
-        self._process.wait()
+    def require_running(self) -> None:
+        """Raise Blocked when the server has ended by itself."""
+        assert self._process is not None, "started before it is watched"
+        if self._process.poll() is not None:
+            raise Blocked("sandbox.tryton_failed", f"Tryton ended; see {self._home / 'log'}.")
+
+    def settings_lines(self) -> str:
+        """Return what tollbook.toml must say to post into this server."""
+        options = self.target.options
+        lines = [f"[targets.{TARGET}]", f'connector = "{TARGET}"']
+        return "\n".join([*lines, *(f'{name} = "{value}"' for name, value in options.items())])
 
     def stop(self) -> None:
         """Stop the server and wait until it is gone."""

@@ -9,7 +9,6 @@ from rich.table import Table
 from tollbook.app import App, open_app
 from tollbook.errors import Rejected
 from tollbook.records.control import WorkItem
-from tollbook.runtime.replay import replay_all
 from tollbook.values.codec import to_builtins
 from tollbook.worklist.codes import CODES
 from tollbook.worklist.store import get_item, list_items, objects_of
@@ -60,7 +59,7 @@ def show(item_id: str, *, is_json: bool) -> None:
 def replay(*, reason: str, by: str | None, is_json: bool) -> None:
     """Try again everything that waits; what gets through leaves the worklist."""
     with open_app() as app:
-        result = replay_all(app, by=by or app.settings.actor, reason=reason)
+        result = app.replayer().replay_all(by=by or app.settings.actor, reason=reason)
     if is_json:
         click.echo(json.dumps(to_builtins(result), indent=2))
         return

@@ -8,12 +8,10 @@ from psycopg.rows import class_row
 
 from tollbook.records.control import AuditRecord
 from tollbook.storage.database import Connection
+from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.codec import content_hash
 
 GENESIS: Final = "0" * 64
-
-# Serializes writers of the chain; any number that no other lock of ours uses.
-_CHAIN_LOCK: Final = 7_022_511_092
 
 
 def record(
@@ -28,7 +26,7 @@ def record(
     after: str | None = None,
 ) -> AuditRecord:
     """Append who did what to the chain, in the caller's transaction."""
-    connection.execute("select pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
+    hold_lock(connection, Lock.APPEND_AUDIT)
     row = connection.execute(
         "select sequence, hash from audit_record order by sequence desc limit 1"
     ).fetchone()

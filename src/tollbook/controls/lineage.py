@@ -28,7 +28,7 @@ def parents(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str, 
         """select child_id, parent_id, stage from lineage_edge
            where child_id = any(%s) order by child_id, parent_id""",
         [list(ids)],
-    ).fetchall()  # type: ignore[return-value]
+    ).fetchall()
 
 
 def children(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -37,4 +37,4 @@ def children(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str,
         """select child_id, parent_id, stage from lineage_edge
            where parent_id = any(%s) order by child_id, parent_id""",
         [list(ids)],
-    ).fetchall()  # type: ignore[return-value]
+    ).fetchall()

@@ -9,7 +9,7 @@ from tollbook.storage.database import Connection
 
 def book(connection: Connection, entries: Iterable[JournalEntry], *, at: datetime) -> list[str]:
     """Store entries that are not there yet and return the ids of the new ones."""
-    booked = []
+    booked: list[str] = []
     for entry in entries:
         inserted = connection.execute(
             """insert into journal_entry (entry_id, entity_id, book, currency, booked_on,
@@ -57,4 +57,4 @@ def balances(connection: Connection) -> list[tuple[str, str, str, int]]:
         """select e.entity_id, e.currency, l.role, sum(l.amount_minor)::bigint
            from journal_line l join journal_entry e using (entry_id)
            group by 1, 2, 3 order by 1, 2, 3"""
-    ).fetchall()  # type: ignore[return-value]
+    ).fetchall()

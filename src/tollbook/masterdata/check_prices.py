@@ -39,6 +39,17 @@ def check_price_book(version: Version, catalog: Catalog) -> Iterator[Finding]:
             yield Finding("currency_changed", message, ("currency",))
 
 
+def price_problems(price: PriceVersion) -> list[str]:
+    """Return what is wrong with a price on its own, a sentence each that begins with the field."""
+    findings = (*check_currency(price.currency), *check_price(price, None, ()))
+    return [f"{_field(finding.path)}: {finding.message.rstrip('.')}" for finding in findings]
+
+
+def _field(path: Path) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".") or "price"
+
+
 def check_price(price: PriceVersion, product: Product | None, path: Path) -> Iterator[Finding]:
     """Check one price: its amounts, its tiers, and that it divides exactly."""
     if product is not None and product.meter_id is None and price.model != "flat":

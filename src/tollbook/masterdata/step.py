@@ -20,10 +20,8 @@ from tollbook.masterdata.store import (
 )
 from tollbook.masterdata.subjects import crosswalk
 from tollbook.storage.database import Connection
+from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.codec import to_json
-
-# Serializes those who apply; any number that no other lock of ours uses.
-_APPLY_LOCK: Final = 7_022_511_093
 
 # Whatever was decided, even by a clock ahead of ours, is there and has taken its number.
 _EVERYTHING: Final = datetime.max.replace(tzinfo=UTC)
@@ -62,7 +60,7 @@ def apply_plan(
 
     Raises Rejected when the plan has problems, or when what it was compared with has changed since.
     """
-    connection.execute("select pg_advisory_xact_lock(%s)", [_APPLY_LOCK])
+    hold_lock(connection, Lock.APPLY_MASTER_DATA)
     stored = load_catalog(connection, known_at=_EVERYTHING)
     _require_valid(planned, plan(stored, planned.wanted, at=planned.planned_at))
     for change in planned.changes:

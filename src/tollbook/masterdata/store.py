@@ -11,13 +11,19 @@ from tollbook.storage.database import Connection
 from tollbook.values.codec import from_builtins, to_builtins
 
 
-def load_catalog(connection: Connection, *, known_at: datetime) -> Catalog:
-    """Read all master data that was decided by an instant."""
+def load_catalog(
+    connection: Connection, *, known_at: datetime, only: tuple[str, str] | None = None
+) -> Catalog:
+    """Read all master data that was decided by an instant, or `only` one (kind, key) of it."""
+    kind, key = only or (None, None)
     versions: dict[tuple[str, str], list[Version]] = defaultdict(list)
     rows = connection.execute(
         """select kind, key, version, effective_from, document, content_hash
-           from master_version where decided_at <= %s order by kind, key, version""",
-        [known_at],
+           from master_version
+           where decided_at <= %(known_at)s and (%(kind)s::text is null or kind = %(kind)s)
+             and (%(key)s::text is null or key = %(key)s)
+           order by kind, key, version""",
+        {"known_at": known_at, "kind": kind, "key": key},
     )
     for kind, key, number, effective_from, document, content_hash in rows:
         record: Any = from_builtins(document, KINDS[kind])

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from tollbook.flow.capture.store import get_event
 from tollbook.storage.database import Connection
-from tollbook.values.ids import event_id as derive_event_id
+from tollbook.values.ids import event_digest, read_event_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,26 +137,25 @@ def find(connection: Connection, identifier: str) -> Node | None:
 
 
 def find_event(connection: Connection, identifier: str) -> Node | None:
-    """Return a stored event by SOURCE|ID, or by its own id when only one source uses it."""
-    source, bar, event = identifier.rpartition("|")
-    rows = connection.execute(
-        """select source, event_id, type, subject, occurred_at from usage_event
-           where event_id = %s and (%s = '' or source = %s)
-           order by source limit 2""",
-        [event, bar, source],
-    ).fetchall()
-    if len(rows) != 1:
+    """Return a stored event by our `evt_` id or by SOURCE|ID."""
+    digest = _digest(identifier)
+    event = get_event(connection, digest) if digest is not None else None
+    if event is None:
         return None
-    return event_node(*rows[0])
+    return event_node(event.event_id, event.source, event.id, event.occurred_at)
 
 
-def event_node(source: str, event: str, kind: str, subject: str, occurred_at: object) -> Node:
+def event_node(node_id: str, source: str, event: str, occurred_at: datetime) -> Node:
     """Build the node of a usage event."""
-    return Node(
-        derive_event_id(source, event),
-        "capture",
-        EVENT_ORDER,
-        f"{kind} of {subject} at {occurred_at}, {source}|{event}",
-        source,
-        event,
-    )
+    summary = f"{source}|{event} at {occurred_at:%Y-%m-%d %H:%M:%S.%f} UTC"
+    return Node(node_id, "capture", EVENT_ORDER, summary, source, event)
+
+
+def _digest(identifier: str) -> bytes | None:
+    source, bar, event = identifier.rpartition("|")
+    if bar:
+        return event_digest(source, event)
+    try:
+        return read_event_id(identifier)
+    except ValueError:
+        return None

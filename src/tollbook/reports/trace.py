@@ -7,7 +7,7 @@ from typing import Final, Literal
 from tollbook.controls.lineage import children, parents
 from tollbook.errors import Rejected
 from tollbook.flow.meter.store import event_count_behind, events_behind, usages_of_event
-from tollbook.reports.nodes import Node, describe, find
+from tollbook.reports.nodes import Node, describe, event_node, find
 from tollbook.storage.database import Connection
 
 # How many events a trace lists per metered usage; the count is always exact.
@@ -101,6 +101,6 @@ def _events(connection: Connection, usages: list[str], edges: set[Edge]) -> tupl
     for usage_id in usages:
         count += event_count_behind(connection, usage_id)
         for event in events_behind(connection, usage_id, limit=EVENTS_LISTED):
-            nodes.append(event)
+            nodes.append(event_node(event.event_id, event.source, event.id, event.occurred_at))
             edges.add(Edge(usage_id, event.event_id, "meter"))
     return nodes, count

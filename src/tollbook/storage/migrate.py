@@ -3,13 +3,11 @@
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Final, LiteralString, cast
+from typing import Final
 
 from tollbook.errors import Blocked
 from tollbook.storage.database import Connection, connect
-
-# Any number that no other program uses for an advisory lock in this database.
-_LOCK: Final = 7_022_511_091
+from tollbook.storage.locks import Lock
 
 _CREATE_REGISTER: Final = """
     create table if not exists schema_migration (
@@ -52,7 +50,7 @@ def migrate(dsn: str) -> list[Migration]:
     """
     applied = []
     with connect(dsn, autocommit=True) as connection:
-        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        connection.execute("select pg_advisory_lock(%s)", [int(Lock.MIGRATE)])
         connection.execute(_CREATE_REGISTER)
         done = _applied(connection)
         known = all_migrations()
@@ -96,7 +94,7 @@ def _check_history(known: list[Migration], done: dict[int, str]) -> None:
 def _apply(connection: Connection, migration: Migration) -> None:
     with connection.transaction():
         connection.execute("set local lock_timeout = '10s'")
-        connection.execute(cast("LiteralString", migration.sql))
+        connection.execute(migration.sql.encode())
         connection.execute(
             "insert into schema_migration (number, name, sha256) values (%s, %s, %s)",
             [migration.number, migration.name, migration.sha256],

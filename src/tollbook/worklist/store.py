@@ -102,3 +102,13 @@ def objects_of(connection: Connection, item_id: str) -> Sequence[str]:
         [item_id],
     )
     return [row[0] for row in rows]
+
+
+def held_objects(connection: Connection, prefix: str) -> Sequence[tuple[str, str, str]]:
+    """Return (object, code, cause) on open items for ids that begin with a prefix, in order."""
+    return connection.execute(
+        """select o.object_id, w.code, w.cause
+           from work_item_object o join work_item w using (work_item_id)
+           where w.state = 'open' and starts_with(o.object_id, %s) order by 1, 2, 3""",
+        [prefix],
+    ).fetchall()

@@ -92,6 +92,17 @@ def lock_invoices(connection: Connection, invoice_ids: Iterable[str]) -> list[In
     return load_invoices(connection, [row[0] for row in rows])
 
 
+def issued_at(connection: Connection, invoice: Invoice) -> datetime:
+    """Return when an issued document was issued."""
+    row = connection.execute(
+        "select issued_at from invoice where invoice_id = %s and state = 'issued'",
+        [invoice.invoice_id],
+    ).fetchone()
+    assert row is not None, "only an issued document was issued"
+    found: datetime = row[0]
+    return found
+
+
 def issued_of(connection: Connection, invoice_ids: Iterable[str]) -> set[InvoiceId]:
     """Return which of these invoices are issued."""
     rows = connection.execute(

@@ -44,9 +44,9 @@ def control_totals(
 
 
 def variances(
-    left: Checkpoint,
+    left: str,
     left_amounts: Sequence[Amount],
-    right: Checkpoint,
+    right: str,
     right_amounts: Sequence[Amount],
     month: Month,
 ) -> list[Variance]:

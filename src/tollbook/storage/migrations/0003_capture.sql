@@ -8,8 +8,20 @@ create table intake_receipt (
     received_at  timestamptz not null
 );
 
--- h is the 128-bit identity of (source, event_id); f1 and f2 the 128-bit hash of identity and
--- content. Partitioned by UTC day of occurred_at; partitions are made when a day is first seen.
+-- Every (source, id) ever taken, whatever its day and for ever, so that a second arrival is known at
+-- the door even when the events of its day were archived. h is the 128-bit hash of source and id,
+-- f1 and f2 the 128-bit hash of identity and content.
+create table event_identity (
+    h        uuid primary key,
+    day      date not null,
+    receipt  bigint not null,
+    ordinal  integer not null,
+    f1       bigint not null,
+    f2       bigint not null
+);
+
+-- The events themselves, once each because event_identity is. Partitioned by UTC day of occurred_at;
+-- partitions are made when a day is first seen.
 create table usage_event (
     h            uuid not null,
     day          date not null,
@@ -23,7 +35,7 @@ create table usage_event (
     type         text not null,
     subject      text not null,
     data         jsonb not null,
-    primary key (h, day)
+    primary key (receipt, ordinal, day)
 ) partition by range (day);
 
 -- A reused id with other content. The first event stands; a person looks at the other.
@@ -34,12 +46,12 @@ create table event_conflict (
     event_id     text not null,
     subject      text not null,
     occurred_at  timestamptz not null,
-    found_by     text not null check (found_by in ('door', 'sweep')),
     found_at     timestamptz not null,
     raw          bytea not null
 );
+create index event_conflict_by_time on event_conflict (found_at, conflict_id);
 
--- Events that are stored but not counted, from the receipt on at which this was known.
+-- Events that a person voided: stored but not counted, from the receipt on at which this was known.
 create table event_exclusion (
     h              uuid not null,
     day            date not null,
@@ -49,18 +61,14 @@ create table event_exclusion (
     primary key (h, day)
 );
 
--- Days whose summaries are older than their events.
+-- Days whose summaries are older than their events. Each group of arrivals adds its own mark, so
+-- that intake never waits for a summary that takes marks away, and none is lost between them.
 create table dirty_day (
-    day   date not null,
-    type  text not null,
-    primary key (day, type)
+    day      date not null,
+    type     text not null,
+    receipt  bigint not null,
+    primary key (day, type, receipt)
 );
-
-create table conflict_sweep (
-    only_row         boolean primary key default true check (only_row),
-    through_receipt  bigint not null
-);
-insert into conflict_sweep (through_receipt) values (0);
 
 create table quarantine (
     quarantine_id  text primary key,

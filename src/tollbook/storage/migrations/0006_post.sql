@@ -18,6 +18,7 @@ create table posting (
     lease_token      bigint,
     lease_until      timestamptz,
     sent_at          timestamptz,
+    frozen_until     timestamptz,             -- by then no earlier send can take effect any more
     code             text,
     message          text,
     receipt          jsonb,
@@ -25,10 +26,16 @@ create table posting (
     created_at       timestamptz not null,
     unique (target, key),
     unique (target, document_id),
+    check (state in ('ready', 'leased', 'sending', 'posted', 'differently', 'pending_remote',
+                     'held', 'failed', 'doubtful')),
+    check ((lease_token is null) = (lease_until is null)),
     check ((payload is null) = (payload_sha256 is null))
 );
 create index posting_ready on posting (target, available_at, posting_id)
     where state in ('ready', 'doubtful', 'pending_remote');
+create index posting_by_document on posting (document_id);
+create index posting_by_month on posting (service_month, state);
+create index posting_waiting on posting (target, available_at) where state in ('held', 'failed');
 create index posting_leased on posting (lease_until) where state in ('leased', 'sending');
 create sequence posting_lease_token;
 

@@ -1,0 +1,65 @@
+"""What every route needs: the application, a transaction, who is acting."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Query, Request
+
+from tollbook.app import App
+from tollbook.errors import Rejected
+from tollbook.storage.database import Connection
+from tollbook.values.period import Month
+
+
+def the_app(request: Request) -> App:
+    """Return the application that serves this request."""
+    app = request.app.state.tollbook
+    assert isinstance(app, App)
+    return app
+
+
+def transaction(app: Annotated[App, Depends(the_app)]) -> Iterator[Connection]:
+    """Give a connection in a transaction that commits before the response is sent."""
+    with app.database.transaction() as connection:
+        yield connection
+
+
+def actor(
+    x_actor: Annotated[str | None, Header(description="Who acts, for the audit.")] = None,
+) -> str:
+    """Return who acts; what a caller does not say is recorded as the API itself."""
+    return x_actor or "api"
+
+
+def month_in_query(
+    month: Annotated[str, Query(description="Service month, YYYY-MM.", examples=["2023-11"])],
+) -> Month:
+    """Read the required service month of a query."""
+    return parse_month(month)
+
+
+def optional_month(
+    month: Annotated[
+        str | None, Query(description="Only this service month, YYYY-MM.", examples=["2023-11"])
+    ] = None,
+) -> Month | None:
+    """Read the optional service month of a query."""
+    return None if month is None else parse_month(month)
+
+
+def parse_month(text: str) -> Month:
+    """Read a month; Rejected with a sentence when it is none."""
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise Rejected("api.invalid_month", f"{error}.") from error
+
+
+AppHere = Annotated[App, Depends(the_app)]
+# scope "function": the commit happens before the answer goes out, so a 2xx is durable.
+InTransaction = Annotated[Connection, Depends(transaction, scope="function")]
+Actor = Annotated[str, Depends(actor)]
+MonthHere = Annotated[Month, Depends(month_in_query)]
+MonthMaybe = Annotated[Month | None, Depends(optional_month)]
+Identifier = Annotated[str, Path(max_length=2048)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most this many.")]

@@ -1,0 +1,47 @@
+"""Options that several commands share."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tollbook.values.codec import to_builtins
+from tollbook.values.period import Month
+
+
+class MonthType(click.ParamType[Month]):
+    """A month written YYYY-MM."""
+
+    name = "YYYY-MM"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Month:
+        """Read the month; a wrong one is an error of usage."""
+        if isinstance(value, Month):
+            return value
+        try:
+            return Month.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+MONTH = MonthType()
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json` to a command."""
+    return click.option("--json", "is_json", is_flag=True, help="Write JSON.")(command)
+
+
+def period_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the required `--period` to a command."""
+    return click.option("--period", "month", type=MONTH, required=True, help="Service month.")(
+        command
+    )
+
+
+def write_json(record: object) -> None:
+    """Write a record as JSON on standard output."""
+    click.echo(json.dumps(to_builtins(record), indent=2, ensure_ascii=False))

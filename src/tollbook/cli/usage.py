@@ -1,0 +1,63 @@
+"""The command line of metered usage: what was counted, and from which events."""
+
+import click
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tollbook.app import open_app
+from tollbook.cli.options import json_option, period_option, write_json
+from tollbook.errors import Rejected
+from tollbook.flow.meter.store import events_behind, latest_usages, usages_by_id
+from tollbook.values.period import Month
+from tollbook.values.quantity import plain
+
+
+@click.group()
+def usage() -> None:
+    """Metered usage: what was counted, and from which events."""
+
+
+@usage.command("list")
+@period_option
+@click.option("--customer", default=None, help="Only this customer.")
+@json_option
+def list_command(*, month: Month, customer: str | None, is_json: bool) -> None:
+    """List the metered usage of a month."""
+    with open_app() as app, app.database.transaction() as connection:
+        found = [
+            one for one in latest_usages(connection, month) if customer in {None, one.customer_id}
+        ]
+    if is_json:
+        write_json(found)
+        return
+    table = Table("Usage", "Customer", "Product", "Quantity", "Events", "Digest", box=box.SIMPLE)
+    for one in found:
+        table.add_row(
+            one.usage_id,
+            escape(one.customer_id),
+            escape(one.product_id),
+            plain(one.quantity),
+            str(one.event_count),
+            one.digest,
+        )
+    Console().print(table)
+
+
+@usage.command()
+@click.argument("usage_id")
+@click.option("--limit", default=100, show_default=True, help="At most this many.")
+@click.option("--after", default=None, help="Continue after this event id.")
+@json_option
+def events(*, usage_id: str, limit: int, after: str | None, is_json: bool) -> None:
+    """List exactly the events that a usage counts."""
+    with open_app() as app, app.database.transaction() as connection:
+        if not usages_by_id(connection, [usage_id]):
+            raise Rejected("meter.unknown", f"There is no metered usage {usage_id}.")
+        found = events_behind(connection, usage_id, limit=limit, after=after)
+    if is_json:
+        write_json(found)
+        return
+    for number, event in enumerate(found, start=1):
+        click.echo(f"{number:>5}  {event.event_id}  {event.occurred_at}  {event.source}|{event.id}")

@@ -1,0 +1,1 @@
+"""Connectors: each translates between our records and one outside system, and has no opinions."""

@@ -1,0 +1,1 @@
+"""NetSuite over SuiteTalk REST: invoices, credit memos and journal entries."""

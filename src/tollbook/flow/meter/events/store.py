@@ -1,0 +1,245 @@
+"""The SQL that counts usage events by the definition of a meter, into hourly rows or at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from tollbook.flow.meter.digest import digest
+from tollbook.flow.meter.window import Counted, Span
+from tollbook.records.commercial import Aggregation, Meter
+from tollbook.records.usage import MeteredUsage
+from tollbook.storage.database import Connection
+from tollbook.values.ids import EventId, written_event_id
+
+# How the events of one hour become its quantity. A tie for the latest goes to the larger hash.
+_OF_EVENTS: Final[dict[Aggregation, sql.SQL]] = {
+    "count": sql.SQL("count(*)::numeric"),
+    "sum": sql.SQL("sum(value)"),
+    "max": sql.SQL("max(value)"),
+    "unique_count": sql.SQL("count(distinct member)::numeric"),
+    "latest": sql.SQL("(array_agg(value order by occurred_at desc, h desc))[1]"),
+}
+
+_INSIDE: Final = sql.SQL("is_usable and customer_id = %(customer)s and dimensions @> %(where)s")
+
+
+@dataclass(frozen=True, slots=True)
+class EventBehind:
+    """One of the events behind a usage: our id of it, its own source and id, when it occurred."""
+
+    event_id: EventId
+    source: str
+    id: str
+    type: str
+    subject: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventFound:
+    """Whose use an event was, when it occurred, and with which receipt it came."""
+
+    customer_id: str
+    occurred_at: datetime
+    receipt: int
+
+
+def days_with(connection: Connection, event_type: str) -> list[date]:
+    """Return the days on which events of a type occurred, in order."""
+    rows = connection.execute(
+        "select distinct day from usage_event where type = %s order by day", [event_type]
+    )
+    return [row[0] for row in rows]
+
+
+def clear_day(connection: Connection, day: date, event_type: str) -> None:
+    """Remove the summaries of a day; they are derived and are made again."""
+    for table in (sql.Identifier("usage_hour"), sql.Identifier("usage_hour_member")):
+        connection.execute(
+            sql.SQL(
+                """delete from {} where event_type = %(type)s and hour >= %(day)s::timestamptz
+                   and hour < %(day)s::timestamptz + interval '1 day'"""
+            ).format(table),
+            {"type": event_type, "day": day},
+        )
+
+
+def summarize_day(connection: Connection, meter: Meter, day: date, through: int) -> int:
+    """Sum the events of a day by customer, dimensions and hour; return how many rows that made."""
+    events = events_of(meter, day, day + timedelta(days=1), through)
+    values = {"meter": meter.meter_id, "version": meter.version, "type": meter.event_type}
+    made = connection.execute(
+        sql.SQL(
+            """insert into usage_hour (meter_id, meter_version, customer_id, dimensions, hour,
+                                       event_type, event_count, quantity, latest_at, latest_h,
+                                       digest_1, digest_2)
+               select %(meter)s, %(version)s, customer_id, dimensions,
+                      date_trunc('hour', occurred_at, 'UTC'), %(type)s, count(*), {quantity},
+                      max(occurred_at), (array_agg(h order by occurred_at desc, h desc))[1],
+                      sum(f1), sum(f2)
+               from ({events}) e where is_usable group by 3, 4, 5"""
+        ).format(quantity=_OF_EVENTS[meter.aggregation], events=events),
+        values,
+    ).rowcount
+    if meter.aggregation == "unique_count":
+        connection.execute(
+            sql.SQL(
+                """insert into usage_hour_member (meter_id, meter_version, customer_id, dimensions,
+                                                  hour, event_type, member)
+                   select distinct %(meter)s, %(version)s::int, customer_id, dimensions,
+                          date_trunc('hour', occurred_at, 'UTC'), %(type)s, member
+                   from ({events}) e where is_usable"""
+            ).format(events=events),
+            values,
+        )
+    return made
+
+
+def unusable_events(
+    connection: Connection, meter: Meter, day: date, through: int, *, limit: int
+) -> list[UUID]:
+    """Return events of a day that lack the value the meter needs, in order."""
+    events = events_of(meter, day, day + timedelta(days=1), through)
+    rows = connection.execute(
+        sql.SQL("select h from ({}) e where not is_usable order by h limit %s").format(events),
+        [limit],
+    )
+    return [row[0] for row in rows]
+
+
+def recount(connection: Connection, usage: MeteredUsage, spans: Sequence[Span]) -> Counted:
+    """Count a usage from the events known through its receipt, without the hourly rows."""
+    if not spans:
+        return Counted()
+    row = connection.execute(
+        sql.SQL(
+            """select {quantity}, count(*), coalesce(sum(f1), 0), coalesce(sum(f2), 0)
+               from ({events}) e where {inside}"""
+        ).format(
+            quantity=_OF_EVENTS[spans[-1].meter.aggregation],
+            events=_of_spans(spans, usage.through_receipt),
+            inside=_INSIDE,
+        ),
+        _inside_values(usage),
+    ).fetchone()
+    assert row is not None
+    return Counted(row[0] or Decimal(0), row[1], digest(int(row[2]), int(row[3])))
+
+
+def counted(
+    connection: Connection, usage: MeteredUsage, spans: Sequence[Span], *, after: UUID, limit: int
+) -> list[EventBehind]:
+    """Return events that a usage counts, in the order of their hashes, from the one after `after`.
+
+    Only what the usage knew: events through its receipt, less those voided by then.
+    """
+    if not spans:
+        return []
+    rows = connection.execute(
+        sql.SQL(
+            """select h, source, event_id, type, subject, occurred_at from ({events}) e
+               where {inside} and h > %(after)s order by h limit %(limit)s"""
+        ).format(events=_of_spans(spans, usage.through_receipt), inside=_INSIDE),
+        {**_inside_values(usage), "after": after, "limit": limit},
+    )
+    return [EventBehind(written_event_id(row[0].bytes), *row[1:]) for row in rows]
+
+
+def is_counted(connection: Connection, usage: MeteredUsage, spans: Sequence[Span], h: UUID) -> bool:
+    """Tell whether a usage counts the event with this hash."""
+    before = UUID(int=max(0, h.int - 1))
+    found = counted(connection, usage, spans, after=before, limit=1)
+    return any(event.event_id == written_event_id(h.bytes) for event in found)
+
+
+def find(connection: Connection, h: UUID) -> EventFound | None:
+    """Return when an event occurred, who used it then, and its receipt; None when unknown."""
+    row = connection.execute(
+        """select c.customer_id, e.occurred_at, e.receipt
+           from event_identity i
+           join usage_event e on e.receipt = i.receipt and e.ordinal = i.ordinal and e.day = i.day
+           join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
+           where i.h = %s""",
+        [h],
+    ).fetchone()
+    return None if row is None else EventFound(*row)
+
+
+def events_of(meter: Meter, first: date, until: date, through: int) -> sql.Composed:
+    """Return the query of the events that a meter version counts on some days, as known then.
+
+    Its columns: customer_id, dimensions, occurred_at, h, f1, f2, value, member, is_usable, source,
+    event_id, type, subject. A dimension that an event lacks is the empty text, so it is still counted.
+    """
+    value, member, usable = _counted_value(meter)
+    return sql.SQL(
+        """select c.customer_id, {dimensions} as dimensions, e.occurred_at, e.h, e.f1, e.f2,
+                  {value} as value, {member} as member, {usable} as is_usable, e.source, e.event_id,
+                  e.type, e.subject
+           from usage_event e
+           join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
+           where e.day >= {first} and e.day < {until} and e.type = {type}
+             and e.receipt <= {through} and {where}
+             and not exists (select from event_exclusion x
+                             where x.h = e.h and x.day = e.day and x.known_receipt <= {through})"""
+    ).format(
+        dimensions=_dimensions(meter),
+        value=value,
+        member=member,
+        usable=usable,
+        first=sql.Literal(first),
+        until=sql.Literal(until),
+        type=sql.Literal(meter.event_type),
+        through=sql.Literal(through),
+        where=_where(meter),
+    )
+
+
+def _of_spans(spans: Sequence[Span], through: int) -> sql.Composed:
+    return sql.SQL(" union all ").join(
+        events_of(span.meter, span.first, span.until, through) for span in spans
+    )
+
+
+def _inside_values(usage: MeteredUsage) -> dict[str, Any]:
+    return {"customer": usage.customer_id, "where": Jsonb(dict(usage.where or {}))}
+
+
+def _counted_value(meter: Meter) -> tuple[sql.Composable, sql.Composable, sql.Composable]:
+    """Return the number an event counts for, the text it is told apart by, and if it has them."""
+    number, text = sql.SQL("null::numeric"), sql.SQL("null::text")
+    if meter.aggregation == "count":
+        return number, text, sql.SQL("true")
+    path = _path(meter.value or "")
+    if meter.aggregation == "unique_count":
+        found = sql.SQL("e.data #>> {}").format(path)
+        return number, found, sql.SQL("({}) is not null").format(found)
+    found = sql.SQL("exact_number(e.data #> {})").format(path)
+    return found, text, sql.SQL("({}) is not null").format(found)
+
+
+def _dimensions(meter: Meter) -> sql.Composed:
+    pairs = [
+        sql.SQL("{}, coalesce(e.data #>> {}, '')").format(sql.Literal(name), _path(name))
+        for name in sorted(meter.dimensions)
+    ]
+    return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
+
+
+def _where(meter: Meter) -> sql.Composed:
+    conditions: list[sql.Composable] = [
+        sql.SQL("e.data #>> {} = {}").format(_path(name), sql.Literal(value))
+        for name, value in sorted(meter.where.items())
+    ]
+    return sql.SQL(" and ").join([sql.SQL("true"), *conditions])
+
+
+def _path(name: str) -> sql.Literal:
+    """Return the path of a field: `request.tokens` is the field tokens of the field request."""
+    return sql.Literal(name.split("."))

@@ -1,0 +1,1 @@
+"""Rate: metered usage and contract terms become exact charges that show their working."""

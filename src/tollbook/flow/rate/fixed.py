@@ -1,0 +1,37 @@
+"""Recurring fees: when they fall due, for which service, and how much."""
+
+from datetime import date
+from decimal import Decimal
+
+from tollbook.flow.rate.price import price_parts
+from tollbook.flow.rate.working import part
+from tollbook.records.charge import ChargePart, PriceVersion
+from tollbook.records.commercial import Contract, ContractItem
+from tollbook.values.period import Month, Period, midnight
+
+
+def is_due(item: ContractItem, *, month: Month, started: Month) -> bool:
+    """Tell whether a fee falls due in a month, counted from the month the contract started."""
+    elapsed = month.minus(started)
+    return elapsed >= 0 and elapsed % item.interval_months == 0
+
+
+def service_period(
+    item: ContractItem, contract: Contract, *, month: Month, started: date
+) -> Period:
+    """Return what a fee due in a month pays for: whole months, within the life of the contract.
+
+    The fee is not prorated: a contract that starts or ends inside the period owes all of it.
+    """
+    first = max(month.first, started)
+    end = month.plus(item.interval_months).first
+    if contract.effective_until is not None:
+        end = min(end, contract.effective_until)
+    return Period(midnight(first), midnight(end))
+
+
+def fee_parts(quantity: Decimal, price: PriceVersion) -> list[ChargePart]:
+    """Return the working of a fee: a flat price counts once a unit (seat), others as they do."""
+    if price.model == "flat":
+        return [part("fee", quantity, price.flat_amount)]
+    return price_parts(quantity, price)

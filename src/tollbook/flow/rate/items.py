@@ -1,0 +1,136 @@
+"""The charges of a contract's items: metered usage at a price, and recurring fees."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+from tollbook.errors import Rejected
+from tollbook.flow.rate.agreed import contract_charge
+from tollbook.flow.rate.fixed import fee_parts, is_due, service_period
+from tollbook.flow.rate.price import price_usage
+from tollbook.flow.rate.rated import RatedCharge
+from tollbook.flow.rate.terms import Terms, started_on, terms_of
+from tollbook.flow.rate.working import ZERO
+from tollbook.masterdata.catalog import Catalog
+from tollbook.records.commercial import Contract, ContractItem
+from tollbook.records.usage import MeteredUsage
+from tollbook.values.ids import MeterId, UsageId, derive
+from tollbook.values.period import Month, Period, midnight
+
+# A contract version, its first day in the month, and the day after its last.
+Segment = tuple[Contract, date, date]
+
+# (contract, product, window) of a metered usage.
+UsageKey = tuple[str, str, Period]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An item of a contract that cannot be rated now; what is computed from it waits as well."""
+
+    contract_id: str
+    product_id: str
+    failure: Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class ContractMonth:
+    """A contract in a month: its segments in order, and the usage metered under it."""
+
+    catalog: Catalog
+    month: Month
+    segments: tuple[Segment, ...]
+    usages: Mapping[UsageKey, MeteredUsage]
+
+    @property
+    def latest(self) -> Contract:
+        """The version in force at the end: its terms hold for what is agreed by the month."""
+        return self.segments[-1][0]
+
+    @property
+    def period(self) -> Period:
+        """The part of the month in which the contract is in force."""
+        return Period(midnight(self.segments[0][1]), midnight(self.segments[-1][2]))
+
+
+def item_charges(known: ContractMonth) -> Iterator[RatedCharge | Refusal]:
+    """Yield the charge of every item of every segment; what cannot be rated is a refusal.
+
+    Usage is rated a segment, so tiers start again when an amendment takes effect. A fee is owed
+    once a month, on the terms of the first segment that has it.
+    """
+    charged_fees: set[str] = set()
+    for contract, start, end in known.segments:
+        window = Period(midnight(start), midnight(end))
+        for item in contract.items:
+            try:
+                terms = terms_of(known.catalog, contract, item, start)
+                if terms.product.meter_id is not None:
+                    yield _usage_charge(known, contract, terms, window)
+                elif item.product_id not in charged_fees:
+                    yield from _fee(known, contract, terms)
+                    charged_fees.add(item.product_id)
+            except Rejected as failure:
+                yield Refusal(contract.contract_id, item.product_id, failure)
+
+
+def _usage_charge(
+    known: ContractMonth, contract: Contract, terms: Terms, window: Period
+) -> RatedCharge:
+    product_id = terms.product.product_id
+    usage = known.usages.get((contract.contract_id, product_id, window))
+    if usage is not None and usage.quantity < ZERO:
+        raise _negative(contract, terms.item, usage)
+    charge = price_usage(usage or _no_usage(known, contract, terms, window), terms.price)
+    pinned = replace(
+        charge,
+        contract_version=contract.version,
+        usage_id=usage.usage_id if usage is not None else None,
+    )
+    return RatedCharge(pinned, contract.entity_id, known.month, terms.price)
+
+
+def _no_usage(
+    known: ContractMonth, contract: Contract, terms: Terms, window: Period
+) -> MeteredUsage:
+    """Return a usage of nothing, which was never metered: a minimum or flat price is owed on it."""
+    meter_id = MeterId(terms.product.meter_id or "")
+    meter = known.catalog.meter(meter_id, window.start.date())
+    key = (contract.contract_id, terms.product.product_id, window.start.isoformat())
+    return MeteredUsage(
+        usage_id=UsageId(derive("use", "nothing", *key, window.end.isoformat())),
+        customer_id=contract.customer_id,
+        meter_id=meter_id,
+        period=window,
+        quantity=ZERO,
+        event_count=0,
+        meter_version=meter.version if meter is not None else 1,
+        product_id=terms.product.product_id,
+        contract_id=contract.contract_id,
+        contract_version=contract.version,
+    )
+
+
+def _fee(known: ContractMonth, contract: Contract, terms: Terms) -> Iterator[RatedCharge]:
+    started = started_on(known.catalog, contract)
+    if not is_due(terms.item, month=known.month, started=Month.of(started)):
+        return
+    price = replace(terms.price, product_id=terms.product.product_id)
+    yield contract_charge(
+        contract,
+        price,
+        fee_parts(terms.item.quantity, price),
+        kind="fixed",
+        period=service_period(terms.item, contract, month=known.month, started=started),
+        month=known.month,
+        quantity=terms.item.quantity,
+    )
+
+
+def _negative(contract: Contract, item: ContractItem, usage: MeteredUsage) -> Rejected:
+    return Rejected(
+        "rate.negative_usage",
+        f"The usage of {item.product_id} under contract {contract.contract_id} is "
+        f"{usage.quantity}: void the events that take more away than there is.",
+        cause=f"{contract.contract_id}|{item.product_id}",
+    )

@@ -1,0 +1,170 @@
+"""The SQL of charges: facts that are added to, never changed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from tollbook.flow.rate.difference import Earlier
+from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
+from tollbook.records.charge import Charge, ChargePart, PriceVersion
+from tollbook.storage.database import Connection
+from tollbook.storage.locks import Lock, hold_lock
+from tollbook.values.codec import from_builtins, to_builtins
+from tollbook.values.ids import EntityId
+from tollbook.values.money import Precise
+from tollbook.values.period import Month, Period
+
+_SELECT: Final = """
+    select c.charge_id, c.kind, c.entity_id, c.customer_id, c.contract_id, c.contract_version,
+           c.product_id, c.price_version_id, c.usage_id, c.meter_version, c.service_month,
+           c.starts_at, c.ends_at, c.currency, c.amount, c.quantity, c.rounding, c.parts, c.price,
+           c.corrects, b.charge_id is not null as is_billed, s.charge_id is not null as is_superseded
+    from charge c
+    left join charge_billed b using (charge_id)
+    left join charge_superseded s using (charge_id)"""
+
+
+def lock(connection: Connection) -> None:
+    """Let one transaction at a time decide charges."""
+    hold_lock(connection, Lock.DECIDE_CHARGES)
+
+
+def history_of(connection: Connection, month: Month) -> dict[Obligation, list[Earlier]]:
+    """Return every charge of a service month by obligation, oldest first, superseded ones too."""
+    history: dict[Obligation, list[Earlier]] = defaultdict(list)
+    for earlier in _read(connection, "where c.service_month = %s", [str(month)]):
+        history[obligation_key(earlier.rated)].append(earlier)
+    return history
+
+
+def history(connection: Connection, obligation: Obligation) -> list[Earlier]:
+    """Return every charge of one obligation, oldest first, superseded ones too."""
+    return _read(
+        connection,
+        """where c.contract_id = %s and c.kind = %s and c.product_id = %s and c.starts_at = %s
+             and c.ends_at = %s and c.entity_id = %s and c.currency = %s""",
+        [
+            obligation.contract_id,
+            obligation.kind,
+            obligation.product_id,
+            obligation.period.start,
+            obligation.period.end,
+            obligation.entity_id,
+            obligation.currency,
+        ],
+    )
+
+
+def load_charges(connection: Connection, month: Month) -> list[RatedCharge]:
+    """Return the charges of a service month that count, billed or not, oldest first."""
+    found = _read(connection, "where c.service_month = %s and s.charge_id is null", [str(month)])
+    return [earlier.rated for earlier in found]
+
+
+def open_charges(connection: Connection, month: Month) -> list[RatedCharge]:
+    """Return the charges of a service month that count and are on no issued invoice yet."""
+    found = _read(
+        connection,
+        "where c.service_month = %s and s.charge_id is null and b.charge_id is null",
+        [str(month)],
+    )
+    return [earlier.rated for earlier in found]
+
+
+def charges_by_id(connection: Connection, charge_ids: Sequence[str]) -> list[RatedCharge]:
+    """Return these charges, superseded ones too, oldest first."""
+    found = _read(connection, "where c.charge_id = any(%s)", [list(charge_ids)])
+    return [earlier.rated for earlier in found]
+
+
+def insert_charges(connection: Connection, charges: Iterable[RatedCharge], *, at: datetime) -> None:
+    """Store charges in their order."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """insert into charge (charge_id, kind, entity_id, customer_id, contract_id,
+                                   contract_version, product_id, price_version_id, usage_id,
+                                   meter_version, service_month, starts_at, ends_at, currency,
+                                   amount, quantity, rounding, parts, price, corrects, decided_at)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+                       %s, %s)""",
+            [_row(rated, at) for rated in charges],
+        )
+
+
+def supersede(connection: Connection, charge_ids: Iterable[str], *, at: datetime) -> None:
+    """Store that unbilled charges no longer count."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into charge_superseded (charge_id, decided_at) values (%s, %s)",
+            [(charge_id, at) for charge_id in charge_ids],
+        )
+
+
+def mark_billed(
+    connection: Connection, charge_ids: Iterable[str], invoice_id: str, *, at: datetime
+) -> None:
+    """Store that charges are on an issued invoice; for the stage that issues."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into charge_billed (charge_id, invoice_id, billed_at) values (%s, %s, %s)",
+            [(charge_id, invoice_id, at) for charge_id in charge_ids],
+        )
+
+
+def _read(connection: Connection, where: str, values: Sequence[object]) -> list[Earlier]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(f"{_SELECT} {where} order by c.sequence", values).fetchall()
+    return [Earlier(_rated(row), row["is_billed"], row["is_superseded"]) for row in rows]
+
+
+def _rated(row: dict[str, Any]) -> RatedCharge:
+    charge = Charge(
+        charge_id=row["charge_id"],
+        customer_id=row["customer_id"],
+        price_version_id=row["price_version_id"],
+        period=Period(row["starts_at"], row["ends_at"]),
+        amount=Precise(row["amount"], row["currency"]),
+        parts=from_builtins(row["parts"], tuple[ChargePart, ...]),
+        quantity=row["quantity"],
+        kind=row["kind"],
+        product_id=row["product_id"],
+        contract_id=row["contract_id"],
+        contract_version=row["contract_version"],
+        usage_id=row["usage_id"],
+        meter_version=row["meter_version"],
+        rounding=row["rounding"],
+        corrects=row["corrects"],
+    )
+    price = from_builtins(row["price"], PriceVersion)
+    return RatedCharge(charge, EntityId(row["entity_id"]), Month.parse(row["service_month"]), price)
+
+
+def _row(rated: RatedCharge, at: datetime) -> tuple[object, ...]:
+    charge = rated.charge
+    return (
+        charge.charge_id,
+        charge.kind,
+        rated.entity_id,
+        charge.customer_id,
+        charge.contract_id,
+        charge.contract_version,
+        charge.product_id,
+        charge.price_version_id,
+        charge.usage_id,
+        charge.meter_version,
+        str(rated.month),
+        charge.period.start,
+        charge.period.end,
+        charge.amount.currency,
+        charge.amount.value,
+        charge.quantity,
+        charge.rounding,
+        Jsonb(to_builtins(charge.parts)),
+        Jsonb(to_builtins(rated.price)),
+        charge.corrects,
+        at,
+    )

@@ -1,0 +1,115 @@
+"""Everything a month's contracts owe, computed from metered usage and terms alone."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import groupby
+
+from tollbook.errors import Rejected
+from tollbook.flow.rate.agreed import (
+    Movement,
+    commitment_charges,
+    credit_applied,
+    credits_purchased,
+)
+from tollbook.flow.rate.items import ContractMonth, Refusal, item_charges
+from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
+from tollbook.masterdata.catalog import Catalog
+from tollbook.records.usage import MeteredUsage
+from tollbook.values.money import Money, settle, sum_money
+from tollbook.values.period import Month
+
+
+@dataclass(slots=True)
+class Truth:
+    """What a month owes: a charge an obligation, what each means for grants, what is refused."""
+
+    charges: dict[Obligation, RatedCharge] = field(default_factory=dict)
+    by_grant: dict[Obligation, Mapping[str, Decimal]] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def waits(self, obligation: Obligation) -> bool:
+        """Tell whether an obligation's truth is not known, so that nothing may be concluded."""
+        is_derived = obligation.kind not in {"usage", "fixed"}
+        return any(
+            refusal.contract_id == obligation.contract_id
+            and (is_derived or refusal.product_id == obligation.product_id)
+            for refusal in self.refusals
+        )
+
+    def add(self, found: RatedCharge | Movement | Refusal) -> None:
+        """Keep what one rule found."""
+        match found:
+            case Refusal():
+                self.refusals.append(found)
+            case Movement():
+                self.add(found.rated)
+                self.by_grant[obligation_key(found.rated)] = found.by_grant
+            case RatedCharge():
+                obligation = obligation_key(found)
+                assert obligation not in self.charges, f"two charges for {obligation}"
+                self.charges[obligation] = found
+
+
+def month_truth(
+    catalog: Catalog,
+    month: Month,
+    usages: Iterable[MeteredUsage],
+    credit_balances: Mapping[str, Mapping[str, Decimal]],
+) -> Truth:
+    """Return everything owed for a service month.
+
+    `credit_balances` is contract -> grant -> balance without this month's own movements.
+    """
+    truth = Truth()
+    by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
+    segments = catalog.contract_segments(month)
+    for contract_id, found in groupby(segments, key=lambda segment: segment[0].contract_id):
+        known = ContractMonth(catalog, month, tuple(found), by_key)
+        _add_contract(truth, known, credit_balances.get(contract_id, {}))
+    return truth
+
+
+def _add_contract(truth: Truth, known: ContractMonth, balances: Mapping[str, Decimal]) -> None:
+    items = list(item_charges(known))
+    for item in items:
+        truth.add(item)
+    rated = [item for item in items if isinstance(item, RatedCharge)]
+    if len(rated) < len(items):
+        # A commitment or a credit computed without one of the products would be wrong.
+        return
+    contract, period, month = known.latest, known.period, known.month
+    used = _settled_usage(rated, contract.currency)
+    committed_to = _committed_product(known)
+    for charge in commitment_charges(
+        contract, used, product_id=committed_to, period=period, month=month
+    ):
+        truth.add(charge)
+    for purchase in credits_purchased(contract, month):
+        truth.add(purchase)
+    try:
+        applied = credit_applied(contract, used, elsewhere=balances, period=period, month=month)
+    except Rejected as failure:
+        truth.add(Refusal(contract.contract_id, contract.credit_product_id, failure))
+        return
+    if applied is not None:
+        truth.add(applied)
+
+
+def _settled_usage(charges: Iterable[RatedCharge], currency: str) -> Money:
+    settled = [
+        settle(one.charge.amount, one.charge.rounding).money
+        for one in charges
+        if one.charge.kind == "usage" and one.charge.amount.currency == currency
+    ]
+    return sum_money(settled, currency)
+
+
+def _committed_product(known: ContractMonth) -> str:
+    """Return the first metered product of the contract: a commitment is made for its usage."""
+    on = known.period.start.date()
+    for item in known.latest.items:
+        product = known.catalog.product(item.product_id, on)
+        if product is not None and product.meter_id is not None:
+            return product.product_id
+    return ""

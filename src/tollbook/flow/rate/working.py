@@ -1,0 +1,58 @@
+"""The working of a charge: parts that multiply out exactly and add up to its amount."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+from tollbook.records.charge import Charge, ChargePart, PriceVersion
+from tollbook.records.usage import MeteredUsage
+from tollbook.values.codec import content_hash
+from tollbook.values.ids import ChargeId, derive
+from tollbook.values.money import EXACT, Precise
+
+ZERO: Final = Decimal(0)
+ONE: Final = Decimal(1)
+
+
+def part(label: str, quantity: Decimal, unit_price: Decimal, per: Decimal = ONE) -> ChargePart:
+    """Return one line of the working: quantity x unit price / per, exact (else Inexact)."""
+    return ChargePart(label, quantity, unit_price, part_amount(quantity, unit_price, per), per)
+
+
+def part_amount(quantity: Decimal, unit_price: Decimal, per: Decimal) -> Decimal:
+    """Return quantity x unit price / per, exact; Inexact when the division has no end."""
+    product = EXACT.multiply(quantity, unit_price)
+    return product if per == ONE else EXACT.divide(product, per)
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """Add amounts exactly."""
+    result = ZERO
+    for amount in amounts:
+        result = EXACT.add(result, amount)
+    return result
+
+
+def charge_of(usage: MeteredUsage, price: PriceVersion, parts: Sequence[ChargePart]) -> Charge:
+    """Build the charge of a usage from its working.
+
+    The id names the usage (which names its events by digest) and the whole content of the price.
+    """
+    return Charge(
+        charge_id=ChargeId(
+            derive("chg", "usage", usage.usage_id, price.price_version_id, content_hash(price))
+        ),
+        customer_id=usage.customer_id,
+        price_version_id=price.price_version_id,
+        period=usage.period,
+        amount=Precise(total(one.amount for one in parts), price.currency),
+        parts=tuple(parts),
+        quantity=usage.quantity,
+        kind="usage",
+        product_id=usage.product_id or price.product_id,
+        contract_id=usage.contract_id,
+        contract_version=usage.contract_version,
+        usage_id=usage.usage_id,
+        meter_version=usage.meter_version,
+        rounding=price.rounding,
+    )

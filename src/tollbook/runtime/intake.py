@@ -1,0 +1,240 @@
+"""Takes events into the database: many waiting requests in one commit, answered after it."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import date, datetime
+from typing import Final, Self
+
+import psycopg
+
+from tollbook.errors import Transient
+from tollbook.flow.capture import store
+from tollbook.flow.capture.admit import Admission, Refused, Verdict, admit_all, build_admission
+from tollbook.flow.capture.step import Captured, capture, days_of
+from tollbook.masterdata.store import load_catalog
+from tollbook.storage.database import Connection, Database
+from tollbook.values.clock import Clock
+
+EVENTS_PER_COMMIT_MAX: Final = 20_000
+# One thread prepares the next group while the database works on the other's.
+FLUSHERS: Final = 2
+WAITING_BYTES_MAX: Final = 256_000_000
+ATTEMPTS_MAX: Final = 5
+MASTER_DATA_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 30.0
+
+# Refusals that a change of master data may cure.
+_CURABLE: Final = frozenset(
+    {
+        "capture.unknown_subject",
+        "capture.unknown_event_type",
+        "capture.schema_mismatch",
+        "capture.schema_unusable",
+    }
+)
+
+
+# The database answered that a value is beyond it.
+_CANNOT_HOLD: Final = (
+    psycopg.DataError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+)
+
+
+class Desk:
+    """Takes groups of events, one commit each; any number of threads may use one desk."""
+
+    def __init__(self, database: Database, clock: Clock, *, future_hours_max: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._future_hours_max = future_hours_max
+        self._lock = threading.Lock()
+        self._admission: Admission | None = None
+        self._state: tuple[int, datetime | None] | None = None
+        self._checked = 0.0
+        self._days: frozenset[date] = frozenset()
+
+    def admission(self, *, at_once: bool = False) -> Admission:
+        """Return what the door knows; a change of master data shows within a second, or at once."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._admission is None or at_once or now - self._checked >= MASTER_DATA_SECONDS:
+                self._refresh()
+                self._checked = now
+            assert self._admission is not None
+            return self._admission
+
+    def take(self, raws: Sequence[bytes], *, door: str) -> Captured:
+        """Judge and store events and return an answer for each, after the commit.
+
+        Transient when the database did not take them: then none of them is acknowledged, and
+        sending them again is safe.
+        """
+        at = self._clock.now()
+        try:
+            verdicts = self._judge(raws, at)
+            self._prepare(days_of(verdicts))
+            return self._store(verdicts, door, at)
+        except psycopg.OperationalError as error:
+            raise Transient(
+                "capture.not_stored",
+                "The database did not take the events: send them again.",
+                retry_after_seconds=1,
+            ) from error
+
+    def _judge(self, raws: Sequence[bytes], at: datetime) -> list[Verdict]:
+        admission = self.admission()
+        verdicts = admit_all(raws, admission, at=at)
+        curable = [
+            index
+            for index, verdict in enumerate(verdicts)
+            if isinstance(verdict, Refused) and verdict.code in _CURABLE
+        ]
+        if curable:
+            newest = self.admission(at_once=True)
+            if newest is not admission:
+                again = admit_all([raws[index] for index in curable], newest, at=at)
+                for index, verdict in zip(curable, again, strict=True):
+                    verdicts[index] = verdict
+        return verdicts
+
+    def _prepare(self, days: set[date]) -> None:
+        missing = days - self._days
+        if missing:
+            with self._database.transaction() as connection:
+                store.ensure_days(connection, missing)
+            self._days |= missing
+
+    def _store(self, verdicts: Sequence[Verdict], door: str, at: datetime) -> Captured:
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                with self._database.transaction() as connection:
+                    return capture(connection, verdicts=verdicts, door=door, at=at)
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                # Certain that nothing was written.
+                if attempt == ATTEMPTS_MAX:
+                    raise
+            except _CANNOT_HOLD as error:
+                return self._store_apart(verdicts, door, at, error)
+        raise AssertionError("unreachable")
+
+    def _store_apart(
+        self, verdicts: Sequence[Verdict], door: str, at: datetime, error: psycopg.Error
+    ) -> Captured:
+        # An event passed all our rules and the database still cannot hold it: halve until it is
+        # alone, so that it cannot take its neighbours with it.
+        if len(verdicts) == 1:
+            assert not isinstance(verdicts[0], Refused), "a refusal can always be kept"
+            event = verdicts[0]
+            message = f"The database cannot hold this event ({str(error).splitlines()[0]})."
+            refusal = Refused(
+                "capture.not_storable", message, event.source, event.source, event.id, event.raw
+            )
+            return self._store([refusal], door, at)
+        half = len(verdicts) // 2
+        first = self._store(verdicts[:half], door, at)
+        second = self._store(verdicts[half:], door, at)
+        return Captured(second.receipt, [*first.answers, *second.answers])
+
+    def _refresh(self) -> None:
+        with self._database.transaction() as connection:
+            state = store.master_data_state(connection)
+            if state != self._state:
+                self._admission = current_admission(
+                    connection, at=self._clock.now(), future_hours_max=self._future_hours_max
+                )
+                self._state = state
+
+
+def current_admission(connection: Connection, *, at: datetime, future_hours_max: int) -> Admission:
+    """Read what the door knows at an instant."""
+    catalog = load_catalog(connection, known_at=at)
+    crosswalk = store.read_crosswalk(connection)
+    return build_admission(catalog, crosswalk, future_hours_max=future_hours_max)
+
+
+class Intake:
+    """Collects the events of many requests and commits them in groups; started and stopped once."""
+
+    def __init__(self, desk: Desk, *, door: str = "http") -> None:
+        self._desk = desk
+        self._door = door
+        self._waiting: deque[tuple[Sequence[bytes], int, Future[Captured]]] = deque()
+        self._waiting_bytes = 0
+        self._stopping = False
+        self._changed = threading.Condition()
+        self._flushers = [
+            threading.Thread(target=self._flush_until_stopped, name=f"intake-{number}", daemon=True)
+            for number in range(FLUSHERS)
+        ]
+
+    def start(self) -> None:
+        """Start the threads that commit."""
+        for flusher in self._flushers:
+            flusher.start()
+
+    def stop(self) -> None:
+        """Commit what is waiting, answer it, and stop; new events are refused from now on."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        for flusher in self._flushers:
+            flusher.join(STOP_SECONDS)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def submit(self, raws: Sequence[bytes]) -> Future[Captured]:
+        """Queue events; the future resolves after they are durable.
+
+        Transient when too much is waiting already or the intake is stopping.
+        """
+        future: Future[Captured] = Future()
+        size = sum(map(len, raws))
+        with self._changed:
+            if self._stopping or self._waiting_bytes + size > WAITING_BYTES_MAX:
+                raise Transient(
+                    "capture.busy",
+                    "Too many events are waiting to be stored: send these again in a second.",
+                    retry_after_seconds=1,
+                )
+            self._waiting.append((raws, size, future))
+            self._waiting_bytes += size
+            self._changed.notify()
+        return future
+
+    def _flush_until_stopped(self) -> None:
+        while group := self._next_group():
+            raws = [raw for taken, _ in group for raw in taken]
+            try:
+                captured = self._desk.take(raws, door=self._door)
+            except Exception as error:  # noqa: BLE001 - told to its senders; the next group goes on
+                for _, future in group:
+                    future.set_exception(error)
+                continue
+            start = 0
+            for taken, future in group:
+                answers = captured.answers[start : start + len(taken)]
+                start += len(taken)
+                future.set_result(Captured(captured.receipt, answers))
+
+    def _next_group(self) -> list[tuple[Sequence[bytes], Future[Captured]]]:
+        group: list[tuple[Sequence[bytes], Future[Captured]]] = []
+        events = 0
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopping)
+            while self._waiting and events < EVENTS_PER_COMMIT_MAX:
+                raws, size, future = self._waiting.popleft()
+                self._waiting_bytes -= size
+                # A sender that went away meanwhile was told nothing, so nothing need be stored.
+                if future.set_running_or_notify_cancel():
+                    group.append((raws, future))
+                    events += len(raws)
+        return group

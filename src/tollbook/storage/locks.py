@@ -1,0 +1,21 @@
+"""The advisory locks of the database, all in one list so that no two share a number."""
+
+from enum import IntEnum
+
+from tollbook.storage.database import Connection
+
+
+class Lock(IntEnum):
+    """What one transaction (or session) at a time may do."""
+
+    MIGRATE = 7_022_511_001
+    APPEND_AUDIT = 7_022_511_002
+    APPLY_MASTER_DATA = 7_022_511_003
+    MAKE_PARTITIONS = 7_022_511_004
+    SUMMARIZE = 7_022_511_005
+    DECIDE_CHARGES = 7_022_511_006
+
+
+def hold_lock(connection: Connection, lock: Lock) -> None:
+    """Wait for a lock and hold it until the transaction ends."""
+    connection.execute("select pg_advisory_xact_lock(%s)", [int(lock)])

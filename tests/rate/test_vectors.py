@@ -1,0 +1,136 @@
+"""Every amount rule against its vectors: `tests/vectors/rate/*.yaml`, readable by finance."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from rate.slow_model import amount, payable
+from rate.vectors import NOVEMBER, cases, usage, written
+from tollbook.flow.rate.commit import overage_parts, shortfall_parts
+from tollbook.flow.rate.difference import Earlier, decide
+from tollbook.flow.rate.evaluate import price_of
+from tollbook.flow.rate.price import multiplied_out, price_usage
+from tollbook.flow.rate.rated import RatedCharge
+from tollbook.flow.rate.working import total
+from tollbook.ledger.credits import GrantBalance, draw_down, usable
+from tollbook.records.charge import Charge, ChargePart, PriceVersion
+from tollbook.records.commercial import Commitment
+from tollbook.values.ids import ChargeId, CustomerId, EntityId
+from tollbook.values.money import Precise, minor_exponent, money_of, settle
+from tollbook.values.quantity import plain
+
+PRICED = ("unit", "graduated", "volume", "package", "flat", "minimum", "included", "rounding")
+
+
+@pytest.mark.parametrize("case", cases(*PRICED))
+def test_a_quantity_costs_what_the_vector_says(case: dict[str, Any]) -> None:
+    price = price_of(case["price"], name="vector")
+
+    charge = price_usage(usage(Decimal(case["quantity"])), price)
+
+    settled = settle(charge.amount, charge.rounding)
+    assert charge.amount.value == Decimal(case["amount"])
+    assert f"{settled.money.major:f}" == case["payable"]
+    if "parts" in case:
+        assert [written(part) for part in charge.parts] == case["parts"]
+    if "residue" in case:
+        assert settled.residue == Decimal(case["residue"])
+    assert multiplied_out(charge) == charge
+
+
+@pytest.mark.parametrize("case", cases(*PRICED))
+def test_the_slow_model_agrees_with_every_vector(case: dict[str, Any]) -> None:
+    price = case["price"]
+    decimals = minor_exponent(price["currency"])
+
+    exact = amount(price, Fraction(case["quantity"]))
+
+    assert exact == Fraction(case["amount"])
+    rounded = payable(exact, decimals, price.get("rounding", "half_even"))
+    assert rounded == Fraction(case["payable"])
+
+
+@pytest.mark.parametrize("case", cases("commit"))
+def test_a_commitment_owes_what_the_vector_says(case: dict[str, Any]) -> None:
+    commitment = Commitment(**{k: Decimal(v) for k, v in case["commitment"].items()})
+    used = money_of(Decimal(case["used"]), "USD")
+
+    shortfall = total(part.amount for part in shortfall_parts(commitment, used))
+    overage = total(part.amount for part in overage_parts(commitment, used))
+
+    assert (shortfall, overage) == (Decimal(case["shortfall"]), Decimal(case["overage"]))
+    # Independent: usage + what is added is never below the commitment.
+    missing = Fraction(case["commitment"]["monthly_amount"]) - Fraction(case["used"])
+    assert Fraction(shortfall) == max(missing, Fraction(0))
+
+
+@pytest.mark.parametrize("case", cases("credits"))
+def test_prepaid_credits_pay_as_the_vector_says(case: dict[str, Any]) -> None:
+    balances = [
+        GrantBalance(
+            grant_id=grant["id"],
+            granted_on=date.fromisoformat(grant["granted_on"]),
+            expires_on=date.fromisoformat(grant["expires_on"]) if "expires_on" in grant else None,
+            available=Decimal(grant["available"]),
+        )
+        for grant in case["grants"]
+    ]
+    payers = usable(balances, first=NOVEMBER.first, last=NOVEMBER.last)
+
+    draws = draw_down(payers, money_of(Decimal(case["used"]), "USD"))
+
+    assert {draw.grant_id: f"{draw.amount.major:f}" for draw in draws} == case["draws"]
+    assert [draw.grant_id for draw in draws] == list(case["draws"])
+
+
+@pytest.mark.parametrize("case", cases("difference"))
+def test_a_truth_told_again_writes_what_the_vector_says(case: dict[str, Any]) -> None:
+    history: list[Earlier] = []
+    for telling in case["tellings"]:
+        truth = Decimal(telling["truth"])
+
+        decision = decide(_rated(truth), history)
+
+        assert _amount(decision.write) == telling["writes"]
+        assert bool(decision.supersede) == (telling["replaces"] == "yes")
+        history = [
+            replace(one, is_superseded=True)
+            if one.rated.charge.charge_id in decision.supersede
+            else one
+            for one in history
+        ]
+        if decision.write is not None:
+            history.append(Earlier(decision.write))
+        counting = [one.rated.charge for one in history if not one.is_superseded]
+        assert total(charge.amount.value for charge in counting) == truth
+        assert all(multiplied_out(charge) == charge for charge in counting)
+        if telling.get("billed") == "yes":
+            history = [replace(one, is_billed=not one.is_superseded) for one in history]
+    ids = [one.rated.charge.charge_id for one in history]
+    assert len(ids) == len(set(ids))
+
+
+def _rated(truth: Decimal) -> RatedCharge:
+    parts = (ChargePart("units", truth, Decimal(1), truth),)
+    charge = Charge(
+        charge_id=ChargeId(f"chg_{plain(truth)}"),
+        customer_id=CustomerId("acme"),
+        price_version_id="p@1",
+        period=NOVEMBER.period,
+        amount=Precise(truth, "USD"),
+        parts=parts,
+        quantity=truth,
+    )
+    return RatedCharge(charge, EntityId("us"), NOVEMBER, PriceVersion("p@1", "USD"))
+
+
+def _amount(rated: RatedCharge | None) -> str:
+    return "none" if rated is None else plain(rated.charge.amount.value)
+
+
+def test_there_are_many_priced_vectors() -> None:
+    assert len(cases(*PRICED)) >= 80
