@@ -1,0 +1,1 @@
+"""Post: issued documents and journals reach the ERP, once each, or wait on the worklist."""
