@@ -1,1 +1,1 @@
-"""Reconcile: does what was used equal what was charged, invoiced, posted and recognized?"""
+"""Reconcile: compare what was used, charged, invoiced, posted and recognized."""

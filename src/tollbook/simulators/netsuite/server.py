@@ -1,9 +1,9 @@
 """The sockets: a threaded HTTP server on the loopback that can also hang up without a word."""
 
-import json
 import socket
 import struct
 import threading
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
@@ -23,7 +23,6 @@ from tollbook.simulators.netsuite.wire import (
     Refusal,
     Reply,
     Request,
-    parse,
     problem,
 )
 
@@ -233,11 +232,16 @@ class Simulator:
 
 
 def copied(value: JsonObject | None) -> JsonObject | None:
-    """Copy a configuration through its JSON text, reading numbers exactly."""
-    if value is None:
-        return None
-    found: JsonObject = parse(json.dumps(value, default=str).encode())
-    return found
+    """Copy a configuration all the way down, with its numbers read exactly."""
+    return None if value is None else {key: _exact(item) for key, item in value.items()}
+
+
+def _exact(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(item) for item in value]
+    return Decimal(str(value)) if isinstance(value, float) else value
 
 
 def _service(
