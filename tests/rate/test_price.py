@@ -1,9 +1,7 @@
 """Laws of prices: what holds for every quantity, checked against a slow model."""
 
-import re
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,17 +10,15 @@ from hypothesis import strategies as st
 
 from rate.slow_model import amount, payable
 from rate.vectors import usage
-from tollbook.masterdata.check_prices import price_problems
 from tollbook.errors import Rejected
 from tollbook.flow.rate.evaluate import price_of
 from tollbook.flow.rate.package import package
 from tollbook.flow.rate.price import price_parts, price_usage
 from tollbook.flow.rate.tiers import graduated, unit, volume
+from tollbook.masterdata.check_prices import price_problems
 from tollbook.records.charge import PriceVersion, Tier
 from tollbook.values.money import ROUNDINGS, settle
 from tollbook.values.quantity import plain
-
-STYLE = Path("/work/shared/design/STYLE.md")
 
 amounts = st.decimals(0, 1000, places=6, allow_nan=False, allow_infinity=False)
 quantities = st.one_of(
@@ -216,14 +212,3 @@ def test_a_sound_price_rates_the_largest_quantity_exactly(price: dict[str, Any])
     charge = price_usage(usage(largest), price_of(price, name="p"))
 
     assert Fraction(charge.amount.value) == amount(price, Fraction(largest))
-
-
-@pytest.mark.skipif(not STYLE.is_file(), reason="the house style is not in this checkout")
-def test_the_examples_of_the_house_style_run() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", STYLE.read_text(), re.DOTALL)
-    rating = [block for block in blocks if "flow.rate" in block or "derive(" in block]
-
-    for block in rating:
-        exec(compile(block, "STYLE.md", "exec"), {})
-
-    assert len(rating) == 2

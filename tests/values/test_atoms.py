@@ -26,7 +26,7 @@ def test_a_quantity_is_read_exactly(value: object, quantity: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [True, None, 1.5, "many", "", "NaN", "Infinity", "1e400", "1_000", "٣", [1], "0." + "1" * 13,
+    [True, None, 1.5, "many", "", "NaN", "Infinity", "1e400", "1_000", "\u0663", [1], "0." + "1" * 13,
      10**26, "1" * 200, Decimal("1E+400")],
 )  # fmt: skip
 def test_what_is_no_bounded_decimal_is_refused(value: object) -> None:
@@ -51,9 +51,11 @@ def test_a_period_needs_zones_and_an_order() -> None:
         Period(start, start)
 
 
-@pytest.mark.parametrize("text", ["2023-13", "2023-1", "11-2023", "2023-11-01", "", "２０２３-11"])
+@pytest.mark.parametrize(
+    "text", ["2023-13", "2023-1", "11-2023", "2023-11-01", "", "\uff12\uff10\uff12\uff13-11"]
+)
 def test_a_month_is_written_one_way(text: str) -> None:
-    with pytest.raises(ValueError, match="YYYY-MM|no month"):
+    with pytest.raises(ValueError, match=r"YYYY-MM|no month"):
         Month.parse(text)
 
 
@@ -102,7 +104,7 @@ def test_a_decoding_error_names_the_field() -> None:
     class Sample:
         amount: Decimal
 
-    with pytest.raises(ValueError, match="^amount: "):
+    with pytest.raises(ValueError, match=r"^amount: "):
         from_json('{"amount": []}', Sample)
 
 

@@ -1,6 +1,7 @@
 """The audit trail: a chain of records in which a change to any one of them shows."""
 
 from collections.abc import Iterable
+from dataclasses import astuple, replace
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +15,7 @@ from tollbook.values.codec import content_hash
 GENESIS: Final = "0" * 64
 
 
-def record(
+def record(  # noqa: PLR0913 - an audit record has this many facts, each named by its caller
     connection: Connection,
     *,
     at: datetime,
@@ -39,18 +40,7 @@ def record(
         """insert into audit_record (sequence, at, actor, action, object_id, before, after, reason,
                                      previous_hash, hash)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-        [
-            entry.sequence,
-            entry.at,
-            entry.actor,
-            entry.action,
-            entry.object_id,
-            entry.before,
-            entry.after,
-            entry.reason,
-            entry.previous_hash,
-            entry.hash,
-        ],
+        astuple(entry),
     )
     return entry
 
@@ -78,26 +68,5 @@ def all_records(connection: Connection) -> Iterable[AuditRecord]:
 
 
 def _sealed(entry: AuditRecord) -> AuditRecord:
-    content = [
-        entry.sequence,
-        entry.at.isoformat(timespec="microseconds"),
-        entry.actor,
-        entry.action,
-        entry.object_id,
-        entry.before,
-        entry.after,
-        entry.reason,
-        entry.previous_hash,
-    ]
-    return AuditRecord(
-        entry.sequence,
-        entry.at,
-        entry.actor,
-        entry.action,
-        entry.object_id,
-        entry.before,
-        entry.after,
-        entry.reason,
-        entry.previous_hash,
-        content_hash(content),
-    )
+    """Return the record with the hash of everything else in it."""
+    return replace(entry, hash=content_hash(replace(entry, hash="")))

@@ -71,7 +71,7 @@ def pending(connection: Connection) -> list[Migration]:
 
 def _applied(connection: Connection) -> dict[int, str]:
     rows = connection.execute("select number, sha256 from schema_migration order by number")
-    return {number: sha256 for number, sha256 in rows}
+    return dict(rows.fetchall())
 
 
 def _check_history(known: list[Migration], done: dict[int, str]) -> None:

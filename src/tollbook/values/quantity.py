@@ -17,7 +17,9 @@ def parse_quantity(value: object) -> Decimal:
     12 after the point. Booleans and floats are refused: a float has already lost its exactness.
     """
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        raise ValueError(f"a quantity is a number or a decimal string, not {type(value).__name__}")
+        raise ValueError(  # noqa: TRY004 - one kind of error for a caller that has a JSON value
+            f"a quantity is a number or a decimal string, not {type(value).__name__}"
+        )
     if isinstance(value, str) and (not value.isascii() or "_" in value):
         raise ValueError("a quantity is written with the digits 0 to 9")
     if isinstance(value, str) and len(value) > TEXT_MAX:
