@@ -166,7 +166,7 @@ def test_each_model_has_its_own_door() -> None:
         ({"model": "flat"}, "tiers"),
         ({"model": "percentage"}, "model"),
         ({"unit_price": None, "tiers": []}, "tiers"),
-        ({"unit_price": None, "tiers": [{"up_to": "5", "unit_price": "1"}]}, "up_to"),
+        ({"unit_price": None, "tiers": [{"up_to": "5", "unit_price": "1"}]}, "tiers"),
         ({"unit_price": "a lot"}, "unit_price"),
         ({"unit_prize": "1"}, "unit_prize"),
         ({"rounding": "up"}, "rounding"),
@@ -189,7 +189,7 @@ def test_an_unsound_price_is_refused_by_the_name_of_its_field(
     [
         (("10", "10", None), "tiers[1].up_to"),
         (("10", "5", None), "tiers[1].up_to"),
-        ((None, "5", None), "tiers[0].up_to"),
+        ((None, "5", None), "tiers[0]"),
         (("0", None), "tiers[0].up_to"),
         (("10", "20"), "tiers[1].up_to"),
     ],
