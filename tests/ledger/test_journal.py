@@ -37,10 +37,12 @@ def test_an_unbalanced_entry_cannot_be_built() -> None:
 
 
 def test_the_database_refuses_an_unbalanced_entry_at_commit(database: Database) -> None:
-    with (
-        pytest.raises(psycopg.errors.CheckViolation, match="does not balance"),
-        database.transaction() as connection,
-    ):
+    with pytest.raises(psycopg.errors.CheckViolation, match="does not balance"):
+        book_with_planted_line(database)
+
+
+def book_with_planted_line(database: Database) -> None:
+    with database.transaction() as connection:
         book(connection, [invoice_entry(100, 100)], at=AT)
         connection.execute(
             """insert into journal_line (entry_id, line_no, role, amount_minor, customer_id, memo)

@@ -1,0 +1,1 @@
+"""Capture: takes usage events at every door, exactly once, and keeps what it had to refuse."""

@@ -1,0 +1,233 @@
+"""Decides at the door whether this is a usage event that we can count, and for a known customer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from tollbook.errors import Rejected
+from tollbook.flow.capture.envelope import (
+    ATTRIBUTE_BYTES_MAX,
+    EVENT_BYTES_MAX,
+    Envelope,
+    read_any,
+    read_common,
+)
+from tollbook.flow.capture.identity import identify
+from tollbook.flow.capture.json_text import canonical
+from tollbook.flow.capture.schema import DataRule, check_data, compile_rule
+from tollbook.masterdata.catalog import Catalog
+from tollbook.records.commercial import EventType, Meter
+from tollbook.values.period import midnight
+
+OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+# What stands for the cause when the event is too broken to say where it came from.
+UNREADABLE: Final = "(unreadable)"
+CAUSE_CHARACTERS_MAX: Final = 200
+
+# Aggregations that add or compare their value; unique_count only tells values apart.
+_NUMERIC: Final = frozenset({"sum", "max", "latest"})
+
+# (subject, customer, valid from, valid until), the bounds open when None.
+CrosswalkRow = tuple[str, str, datetime | None, datetime | None]
+
+
+class Admitted(msgspec.Struct, frozen=True, gc=False):
+    """An event that may be stored.
+
+    `digest` is its identity, `f1` and `f2` its fingerprint; `occurred_at` is its instant in UTC as
+    text, `data` its canonical JSON.
+    """
+
+    digest: bytes
+    f1: int
+    f2: int
+    occurred_at: str
+    source: str
+    id: str
+    type: str
+    subject: str
+    data: str
+    raw: bytes
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """An event that goes to quarantine; `cause` is what one correction would cure."""
+
+    code: str
+    message: str
+    cause: str
+    source: str
+    id: str
+    raw: bytes
+
+
+Verdict = Admitted | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the door knows: event types with when each rule starts (latest first), and subjects."""
+
+    rules: Mapping[str, tuple[tuple[datetime, DataRule | Rejected], ...]]
+    subjects: Mapping[str, tuple[tuple[datetime | None, datetime | None], ...]]
+    future: timedelta
+
+
+def build_admission(
+    catalog: Catalog, crosswalk: Iterable[CrosswalkRow], *, future_hours_max: int
+) -> Admission:
+    """Compile all event types and index all subjects, once per change of master data."""
+    subjects: dict[str, list[tuple[datetime | None, datetime | None]]] = {}
+    for subject, _, start, end in crosswalk:
+        subjects.setdefault(subject, []).append((start, end))
+    rules = {key: _rules(catalog, key) for key in catalog.keys("event_type")}
+    return Admission(
+        rules,
+        {subject: tuple(spans) for subject, spans in subjects.items()},
+        timedelta(hours=future_hours_max),
+    )
+
+
+def admit_all(raws: Iterable[bytes], admission: Admission, *, at: datetime) -> list[Verdict]:
+    """Judge each event on its own; `at` is when they were received."""
+    latest = at + admission.future
+    return [_admit(raw, admission, latest) for raw in raws]
+
+
+def _admit(raw: bytes, admission: Admission, latest: datetime) -> Verdict:
+    envelope = None
+    try:
+        if len(raw) > EVENT_BYTES_MAX:
+            raise Rejected(
+                "capture.too_large", f"The event is larger than {EVENT_BYTES_MAX} bytes."
+            )
+        envelope = read_common(raw) or read_any(raw)
+        _check_known(envelope, admission, latest)
+    except Rejected as refusal:
+        return _refused(refusal, envelope, raw)
+    occurred_at = canonical(envelope.occurred_at)[1:-1].decode()
+    digest, f1, f2 = identify(
+        source=envelope.source,
+        event_id=envelope.id,
+        attributes=f"{envelope.type}\n{envelope.subject}\n{occurred_at}\n",
+        data_json=envelope.data_json,
+    )
+    return Admitted(
+        digest,
+        f1,
+        f2,
+        occurred_at,
+        envelope.source,
+        envelope.id,
+        envelope.type,
+        envelope.subject,
+        envelope.data_json.decode(),
+        raw,
+    )
+
+
+def _refused(refusal: Rejected, envelope: Envelope | None, raw: bytes) -> Refused:
+    source = envelope.source if envelope else refusal.ids.get("source", "")
+    event_id = envelope.id if envelope else refusal.ids.get("id", "")
+    cause = refusal.ids.get("cause") or source or UNREADABLE
+    return Refused(
+        refusal.code,
+        refusal.message,
+        cause[:CAUSE_CHARACTERS_MAX],
+        source[:ATTRIBUTE_BYTES_MAX],
+        event_id[:ATTRIBUTE_BYTES_MAX],
+        raw,
+    )
+
+
+def _check_known(envelope: Envelope, admission: Admission, latest: datetime) -> None:
+    moment = envelope.occurred_at
+    if moment > latest:
+        raise Rejected(
+            "capture.time_in_future",
+            f"time {moment.isoformat()} is more than {admission.future} ahead of our clock.",
+        )
+    if moment < OLDEST:
+        raise Rejected(
+            "capture.time_too_old", f"time {moment.isoformat()} is before the year 2000."
+        )
+    rule = _rule_at(admission, envelope.type, moment)
+    _check_subject(admission, envelope.subject, moment)
+    try:
+        check_data(rule, envelope.data)
+    except Rejected as refusal:
+        refusal.ids["cause"] = f"{envelope.type} {refusal.ids['field']}".rstrip()
+        raise
+
+
+def _rule_at(admission: Admission, event_type: str, moment: datetime) -> DataRule:
+    for start, rule in admission.rules.get(event_type, ()):
+        if start <= moment:
+            if isinstance(rule, Rejected):
+                raise Rejected(rule.code, rule.message, cause=event_type)
+            return rule
+    raise Rejected(
+        "capture.unknown_event_type",
+        f"There is no event type {event_type!r} on {moment.date()}: define it, or correct the "
+        "sender.",
+        cause=event_type,
+    )
+
+
+def _check_subject(admission: Admission, subject: str, moment: datetime) -> None:
+    for start, end in admission.subjects.get(subject, ()):
+        if (start is None or start <= moment) and (end is None or moment < end):
+            return
+    raise Rejected(
+        "capture.unknown_subject",
+        f"No customer has the subject {subject!r} on {moment.date()}: add it to a customer, "
+        "or correct the sender.",
+        cause=subject,
+    )
+
+
+def _rules(catalog: Catalog, key: str) -> tuple[tuple[datetime, DataRule | Rejected], ...]:
+    fields = _quantity_fields(catalog, key)
+    versions = sorted(
+        catalog.versions["event_type", key],
+        key=lambda version: (version.effective_from, version.version),
+        reverse=True,
+    )
+    found = []
+    for version in versions:
+        assert isinstance(version.record, EventType)
+        found.append((midnight(version.effective_from), _compiled(version.record, fields)))
+    return tuple(found)
+
+
+def _compiled(event_type: EventType, fields: tuple[str, ...]) -> DataRule | Rejected:
+    # A broken schema stops its own type, not the door.
+    try:
+        return compile_rule(event_type.schema, fields)
+    except Rejected as refusal:
+        return refusal
+
+
+def _quantity_fields(catalog: Catalog, event_type: str) -> tuple[str, ...]:
+    meters: Sequence[Meter] = [
+        version.record
+        for (kind, _), versions in catalog.versions.items()
+        if kind == "meter"
+        for version in versions
+        if isinstance(version.record, Meter)
+    ]
+    return tuple(
+        sorted(
+            {
+                meter.value
+                for meter in meters
+                if meter.event_type == event_type
+                and meter.value is not None
+                and meter.aggregation in _NUMERIC
+            }
+        )
+    )

@@ -1,0 +1,145 @@
+"""The CloudEvents HTTP binding: finds the events in a request, whatever mode they came in."""
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from tollbook.errors import Rejected
+from tollbook.flow.capture.json_text import BYTE_ORDER_MARK, canonical
+
+EVENTS_MAX: Final = 100_000
+
+STRUCTURED: Final = "application/cloudevents+json"
+BATCH: Final = "application/cloudevents-batch+json"
+LINES: Final = frozenset({"application/x-ndjson", "application/jsonl", "application/x-jsonlines"})
+
+_HEADER_PREFIX: Final = "ce-"
+_RAW_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_RAW: Final = msgspec.json.Decoder(msgspec.Raw)
+_STRINGS_AND_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|["\[\]{},]', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The events of one request, each as structured JSON.
+
+    `single` when it was one event, or a batch that could not be split and stands as one.
+    """
+
+    raws: Sequence[bytes]
+    single: bool
+
+
+def read_delivery(headers: Iterable[tuple[str, str]], body: bytes) -> Delivery:
+    """Split a request into events; header names are in lower case.
+
+    Rejected with `capture.unsupported_content_type` or `capture.too_many` when the request as a
+    whole cannot be taken; what is wrong inside an event is left to admission.
+    """
+    fields = dict(headers)
+    media_type, charset = _content_type(fields.get("content-type", ""))
+    if charset not in {"utf-8", "us-ascii"}:
+        raise _unsupported(f"the character set {charset}")
+    if media_type == STRUCTURED:
+        return Delivery([body], single=True)
+    if media_type == BATCH:
+        return _read_batch(body)
+    if media_type in LINES:
+        return _limited([line for line in body.splitlines() if line.strip()])
+    if any(name.startswith(_HEADER_PREFIX) for name in fields):
+        return Delivery([structured(fields, body)], single=True)
+    if media_type == "application/json":
+        if body.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] == b"[":
+            return _read_batch(body)
+        return Delivery([body], single=True)
+    raise _unsupported(media_type or "a request without a content type")
+
+
+def structured(fields: dict[str, str], body: bytes) -> bytes:
+    """Write an event in binary mode (attributes in ce- headers, data as body) as structured JSON."""
+    event: dict[str, Any] = {
+        name.removeprefix(_HEADER_PREFIX): _header_text(value)
+        for name, value in fields.items()
+        if name.startswith(_HEADER_PREFIX)
+    }
+    event.pop("data", None)
+    event.pop("data_base64", None)
+    if fields.get("content-type"):
+        event["datacontenttype"] = fields["content-type"]
+    if not body:
+        return canonical(event)
+    try:
+        event["data"] = _RAW.decode(body)
+    except (ValueError, RecursionError):
+        event["data_base64"] = base64.b64encode(body).decode()
+    return canonical(event)
+
+
+def _content_type(text: str) -> tuple[str, str]:
+    media_type, *parameters = (part.strip().lower() for part in text.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset":
+            return media_type, value.strip().strip('"')
+    return media_type, "utf-8"
+
+
+def _header_text(value: str) -> str:
+    # CloudEvents HTTP binding 3.1.3.2: percent-encoded UTF-8, and quotes are taken off.
+    text = value.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = re.sub(r"\\(.)", r"\1", text[1:-1])
+    # What is no UTF-8 becomes U+FFFF, which admission refuses as unreadable text.
+    return unquote_to_bytes(text).decode(errors="replace").replace("\ufffd", "\uffff")
+
+
+def _read_batch(body: bytes) -> Delivery:
+    text = body.removeprefix(BYTE_ORDER_MARK)
+    try:
+        return _limited([bytes(item) for item in _RAW_LIST.decode(text)])
+    except (ValueError, RecursionError):
+        # One event with a broken token must not take its neighbours with it.
+        items = _split_by_brackets(text)
+        return Delivery([body], single=True) if items is None else _limited(items)
+
+
+def _limited(raws: list[bytes]) -> Delivery:
+    if len(raws) > EVENTS_MAX:
+        raise Rejected(
+            "capture.too_many", f"A request takes at most {EVENTS_MAX} events: send several."
+        )
+    return Delivery(raws, single=False)
+
+
+def _split_by_brackets(text: bytes) -> list[bytes] | None:
+    # Where strings end and brackets match, the items of the array are certain.
+    items: list[bytes] = []
+    depth = start = 0
+    end = None
+    for match in _STRINGS_AND_MARKS.finditer(text):
+        mark = match[0]
+        if end is not None or mark == b'"':
+            return None
+        if mark in b"[{":
+            depth += 1
+            start = match.end() if depth == 1 else start
+        elif mark in b"]}":
+            depth -= 1
+            end = match.start() if depth == 0 else None
+        if depth == 0 or (mark == b"," and depth == 1):
+            items.append(text[start : match.start()].strip())
+            start = match.end()
+    is_array = text.lstrip()[:1] == b"[" and text.rstrip()[-1:] == b"]"
+    return items if end is not None and is_array else None
+
+
+def _unsupported(what: str) -> Rejected:
+    return Rejected(
+        "capture.unsupported_content_type",
+        f"Events come as {STRUCTURED}, {BATCH} or with ce- headers; this is {what}.",
+    )

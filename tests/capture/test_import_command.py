@@ -1,0 +1,129 @@
+"""`tollbook events`, as a person at a terminal uses it."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from door import data, furnish, raw
+from tollbook.cli.events import events
+from tollbook.errors import Rejected
+from tollbook.storage.database import Database
+
+LINES = [raw(1), raw(2), raw(1), raw(2, data=data(9)), raw(3, subject=None), b'{"id":']
+
+
+@pytest.fixture
+def run(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Give a function that runs `tollbook events ...` and returns what it wrote."""
+    furnish(database)
+    monkeypatch.setenv("DATABASE_URL", database.dsn)
+    monkeypatch.setenv("TOLLBOOK_HOME", str(tmp_path / "home"))
+
+    def command(*arguments: str, given: bytes | None = None) -> str:
+        result = CliRunner().invoke(events, arguments, input=given)
+        if result.exception is not None:
+            raise result.exception
+        return result.stdout
+
+    return command
+
+
+def _file(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    return str(path)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_file_is_imported_and_counted(run: Any, tmp_path: Path, pack: Any) -> None:
+    name = _file(tmp_path / "events", pack(b"\xef\xbb\xbf" + b"\r\n\r\n".join(LINES)))
+
+    counts = json.loads(run("import", name, "--json"))
+
+    assert counts == {
+        "file": name,
+        "lines": 6,
+        "accepted": 2,
+        "duplicates": 1,
+        "conflicts": 1,
+        "rejected": 2,
+        "rejected_by_code": {"capture.missing_subject": 1, "capture.malformed_json": 1},
+    }
+
+
+def test_the_summary_says_where_to_look_next(run: Any, tmp_path: Path) -> None:
+    shown = run("import", _file(tmp_path / "events", b"\n".join(LINES)))
+
+    assert "tollbook events quarantine list" in shown
+    assert "tollbook events conflicts list" in shown
+
+
+def test_a_damaged_archive_is_told_and_what_was_read_before_is_safe(
+    run: Any, tmp_path: Path
+) -> None:
+    packed = gzip.compress(b"\n".join(raw(n) for n in range(20_000)))
+    name = _file(tmp_path / "cut.gz", packed[: len(packed) * 3 // 4])
+
+    with pytest.raises(Rejected, match="Fetch it again"):
+        run("import", name)
+    counts = json.loads(run("import", _file(tmp_path / "whole.gz", packed), "--json"))
+
+    assert counts["accepted"] + counts["duplicates"] == 20_000
+    assert counts["duplicates"] >= 5_000
+
+
+def test_an_empty_file_is_no_events(run: Any, tmp_path: Path) -> None:
+    assert json.loads(run("import", _file(tmp_path / "none", b""), "--json"))["lines"] == 0
+
+
+def test_a_refused_event_is_corrected_at_the_terminal(run: Any, tmp_path: Path) -> None:
+    run("import", _file(tmp_path / "events", b"\n".join(LINES)))
+    listed = json.loads(run("quarantine", "list", "--code", "capture.missing_subject", "--json"))
+    held = listed[0]["quarantine_id"]
+
+    shown = run("quarantine", "show", held)
+    answer = run("quarantine", "correct", held, "-", "--reason", "added", given=raw(3))
+
+    assert "The event has no subject" in shown
+    assert answer.strip() == f"{held}: accepted"
+    assert json.loads(run("quarantine", "show", held, "--json"))["state"] == "replayed"
+
+
+def test_refused_events_are_replayed_and_discarded_at_the_terminal(
+    run: Any, tmp_path: Path
+) -> None:
+    run("import", _file(tmp_path / "events", b"\n".join(LINES)))
+    held = [one["quarantine_id"] for one in json.loads(run("quarantine", "list", "--json"))]
+
+    replayed = run("quarantine", "replay", "--reason", "try", "--json")
+    for one in held:
+        run("quarantine", "discard", one, "--reason", "test traffic")
+
+    assert json.loads(replayed) == {"rejected": 2}
+    assert json.loads(run("quarantine", "list", "--json")) == []
+    assert len(json.loads(run("quarantine", "list", "--all", "--json"))) == 2
+
+
+def test_an_event_is_listed_shown_and_voided(run: Any, tmp_path: Path) -> None:
+    run("import", _file(tmp_path / "events", b"\n".join(LINES)))
+    newest = json.loads(run("list", "--limit", "1", "--json"))[0]
+
+    run("void", newest["event_id"], "--reason", "sent by mistake", "--by", "ana")
+
+    shown = json.loads(run("show", newest["event_id"], "--json"))
+    assert (newest["voided_for"], shown["voided_for"]) == (None, "sent by mistake")
+    assert newest["event_id"] in run("list", "--subject", "cus_001", "--day", "2023-11-16")
+
+
+def test_a_conflict_is_listed_and_dismissed(run: Any, tmp_path: Path) -> None:
+    run("import", _file(tmp_path / "events", b"\n".join(LINES)))
+    (conflict,) = json.loads(run("conflicts", "list", "--json"))
+
+    answer = run("conflicts", "dismiss", conflict["conflict_id"], "--reason", "first is right")
+
+    assert conflict["event_id"] == "e-2"
+    assert conflict["conflict_id"] in run("conflicts", "list")
+    assert "dismissed" in answer
