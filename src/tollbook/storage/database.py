@@ -76,6 +76,15 @@ class Database:
         with self._pool.connection() as connection:
             yield connection
 
+    def answers(self, *, within_seconds: float) -> bool:
+        """Tell whether the server takes a statement now."""
+        try:
+            with self._pool.connection(timeout=within_seconds) as connection:
+                connection.execute("select 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()

@@ -49,19 +49,32 @@ COMMAND_LOCK_TIMEOUT_SECONDS = 150.0
 # After a kill -9 of the postmaster its sessions live on until they next look up from their work.
 ORPHAN_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 5
+MEGABYTE = 1024 * 1024
 POLL_SECONDS = 0.005
 STOP_SIGNALS: Mapping[str, signal.Signals] = MappingProxyType(
     {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 )
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+
+
+def _shared_buffers() -> str:
+    """Return an eighth of the machine's memory, between 128 MB and 1 GB.
+
+    The index of event identities is written at random places: it should stay in memory.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{min(max(memory // 8, 128 * MEGABYTE), 1024 * MEGABYTE) // MEGABYTE}MB"
+
+
 DEFAULT_SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "fsync": "on",
         "synchronous_commit": "on",
         "full_page_writes": "on",
         "max_connections": "100",
-        "shared_buffers": "256MB",
+        "shared_buffers": _shared_buffers(),
         "max_wal_size": "4GB",
+        "checkpoint_timeout": "15min",
         "wal_compression": "on",
         "jit": "off",
         "timezone": "UTC",

@@ -76,6 +76,10 @@ class Admission:
     subjects: Mapping[str, tuple[tuple[datetime | None, datetime | None], ...]]
     future: timedelta
 
+    # The two questions asked of every event, answered at once where no date matters.
+    only_rule: Mapping[str, DataRule]
+    always_known: frozenset[str]
+
 
 def build_admission(
     catalog: Catalog, crosswalk: Iterable[CrosswalkRow], *, future_hours_max: int
@@ -89,6 +93,12 @@ def build_admission(
         rules,
         {subject: tuple(spans) for subject, spans in subjects.items()},
         timedelta(hours=future_hours_max),
+        only_rule={
+            key: rule
+            for key, ((start, rule), *later) in rules.items()
+            if not later and start <= OLDEST and isinstance(rule, DataRule)
+        },
+        always_known=frozenset(s for s, spans in subjects.items() if (None, None) in spans),
     )
 
 
@@ -155,8 +165,9 @@ def _check_known(envelope: Envelope, admission: Admission, latest: datetime) -> 
         raise Rejected(
             "capture.time_too_old", f"time {moment.isoformat()} is before the year 2000."
         )
-    rule = _rule_at(admission, envelope.type, moment)
-    _check_subject(admission, envelope.subject, moment)
+    rule = admission.only_rule.get(envelope.type) or _rule_at(admission, envelope.type, moment)
+    if envelope.subject not in admission.always_known:
+        _check_subject(admission, envelope.subject, moment)
     try:
         check_data(rule, envelope.data)
     except Rejected as refusal:

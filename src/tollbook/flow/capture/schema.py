@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import fastjsonschema
+import msgspec
 
 from tollbook.errors import Rejected
+from tollbook.flow.capture.quick import quick_type
 from tollbook.values.quantity import parse_quantity
 
 _INTEGER_BOUND: Final = 10**26
@@ -18,6 +20,7 @@ class DataRule:
 
     check: Callable[[dict[str, Any]], object]
     quantity_fields: tuple[str, ...]
+    quick: type[msgspec.Struct] | None
 
 
 def compile_rule(schema: Mapping[str, Any], quantity_fields: tuple[str, ...]) -> DataRule:
@@ -31,13 +34,13 @@ def compile_rule(schema: Mapping[str, Any], quantity_fields: tuple[str, ...]) ->
         raise Rejected(
             "capture.schema_unusable", f"The JSON Schema cannot be used: {error}."
         ) from error
-    return DataRule(check, quantity_fields)
+    return DataRule(check, quantity_fields, quick_type(schema))
 
 
 def check_data(rule: DataRule, data: dict[str, Any]) -> None:
     """Check the data of an event; Rejected says which field is wrong, in ids["field"]."""
     try:
-        rule.check(data)
+        _check_shape(rule, data)
     except fastjsonschema.JsonSchemaValueException as error:
         field = _field_of(error)
         code = "invalid_quantity" if field in rule.quantity_fields else "schema_mismatch"
@@ -51,6 +54,17 @@ def check_data(rule: DataRule, data: dict[str, Any]) -> None:
     for field in rule.quantity_fields:
         if field in data:
             _check_quantity(field, data[field])
+
+
+def _check_shape(rule: DataRule, data: dict[str, Any]) -> None:
+    if rule.quick is not None:
+        try:
+            msgspec.convert(data, rule.quick)
+        except msgspec.ValidationError:
+            pass  # the whole schema says what is wrong, or that nothing is
+        else:
+            return
+    rule.check(data)
 
 
 def _check_quantity(field: str, value: object) -> None:

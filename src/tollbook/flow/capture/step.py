@@ -225,16 +225,32 @@ def _store_admitted(
 ) -> list[Answer]:
     if not admitted:
         return []
-    repeated = store.claim_identities(connection, admitted, receipt=receipt)
-    taken = frozenset(repeated)
-    fresh = [(number, event) for number, event in enumerate(admitted) if number not in taken]
-    store.insert_events(connection, fresh, receipt=receipt)
+    first, repeated = _first_of_each(admitted)
+    taken = store.claim_identities(connection, first, receipt=receipt)
+    if taken:
+        known = frozenset(taken)
+        first = [numbered for numbered in first if numbered[0] not in known]
+        repeated = sorted([*repeated, *taken])
+    store.insert_events(connection, first, receipt=receipt)
     answers = [Answer("accepted", event.source, event.id) for event in admitted]
     if repeated:
         _answer_repeated(connection, admitted, repeated, answers, at)
-    dirty = {(event.occurred_at[:10], event.type) for _, event in fresh}
+    dirty = {(event.occurred_at[:10], event.type) for _, event in first}
     store.mark_dirty(connection, dirty, receipt=receipt)
     return answers
+
+
+def _first_of_each(
+    admitted: Sequence[Admitted],
+) -> tuple[list[tuple[int, Admitted]], list[int]]:
+    """Part the first arrival of each identity, numbered, from the positions of the others."""
+    first: dict[bytes, tuple[int, Admitted]] = {}
+    for numbered in enumerate(admitted):
+        first.setdefault(numbered[1].digest, numbered)
+    if len(first) == len(admitted):
+        return list(first.values()), []
+    positions = {number for number, _ in first.values()}
+    return list(first.values()), [n for n in range(len(admitted)) if n not in positions]
 
 
 def _answer_repeated(

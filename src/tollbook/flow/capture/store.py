@@ -26,17 +26,15 @@ _CREATE_CLAIM: Final = """
         f1 bigint not null, f2 bigint not null
     ) on commit delete rows"""
 
-# In the order of h two writers that bring the same events wait for each other and never in a ring;
-# within one identity the first to arrive wins.
+# In the order of h two writers that bring the same events wait for each other and never in a ring.
 _CLAIM_IDENTITIES: Final = """
-    with fresh as (
-        insert into event_identity (h, day, receipt, ordinal, f1, f2)
-        select h, day, %s, ordinal, f1, f2 from identity_claim order by h, ordinal
-        on conflict do nothing
-        returning ordinal
-    )
-    select c.ordinal from identity_claim c
-    where not exists (select 1 from fresh f where f.ordinal = c.ordinal) order by c.ordinal"""
+    insert into event_identity (h, day, receipt, ordinal, f1, f2)
+    select h, day, %s, ordinal, f1, f2 from identity_claim order by h
+    on conflict do nothing"""
+
+_TAKEN_IDENTITIES: Final = """
+    select c.ordinal from identity_claim c join event_identity e using (h)
+    where (e.receipt, e.ordinal) <> (%s, c.ordinal) order by c.ordinal"""
 
 # PostgreSQL's binary COPY: a header, then for each row the number of fields and, before each field,
 # its length; a date is the number of days since 2000-01-01.
@@ -146,22 +144,28 @@ def ensure_days(connection: Connection, days: Iterable[date]) -> None:
 
 
 def claim_identities(
-    connection: Connection, events: Sequence[Admitted], *, receipt: int
+    connection: Connection, events: Sequence[tuple[int, Admitted]], *, receipt: int
 ) -> list[int]:
-    """Claim the identity of each event and return the positions of those that are taken already."""
+    """Claim the identity of each event and return the positions of those that are taken already.
+
+    Each event comes with its position in the group; no identity stands twice in one claim.
+    """
     connection.execute(_CREATE_CLAIM)
     with (
         connection.cursor() as cursor,
         cursor.copy("copy identity_claim from stdin (format binary)") as copy,
     ):
         copy.write(b"".join([_BINARY_HEADER, *_binary_claims(events), _BINARY_END]))
-    return [row[0] for row in connection.execute(_CLAIM_IDENTITIES, [receipt])]
+    claimed = connection.execute(_CLAIM_IDENTITIES, [receipt]).rowcount
+    if claimed == len(events):
+        return []
+    return [row[0] for row in connection.execute(_TAKEN_IDENTITIES, [receipt])]
 
 
-def _binary_claims(events: Sequence[Admitted]) -> Iterator[bytes]:
+def _binary_claims(events: Iterable[tuple[int, Admitted]]) -> Iterator[bytes]:
     pack = _BINARY_CLAIM.pack
     days: dict[str, int] = {}
-    for ordinal, event in enumerate(events):
+    for ordinal, event in events:
         text = event.occurred_at[:10]
         day = days.get(text)
         if day is None:

@@ -2,6 +2,7 @@
 
 create table posting (
     posting_id       text primary key,
+    position         bigint generated always as identity,  -- the order of queueing
     document_id      text not null,           -- invoice, credit memo or journal that is posted
     document_kind    text not null check (document_kind in ('invoice', 'credit_memo', 'journal')),
     entity_id        text not null,
@@ -31,7 +32,7 @@ create table posting (
     check ((lease_token is null) = (lease_until is null)),
     check ((payload is null) = (payload_sha256 is null))
 );
-create index posting_ready on posting (target, available_at, posting_id)
+create index posting_ready on posting (target, available_at, position)
     where state in ('ready', 'doubtful', 'pending_remote');
 create index posting_by_document on posting (document_id);
 create index posting_by_month on posting (service_month, state);
