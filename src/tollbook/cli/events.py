@@ -1,14 +1,12 @@
 """The command line of usage events: import a file, look at events, work on what was refused."""
 
-import gzip
 import json
-import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final
 
 import click
 from rich.console import Console
@@ -16,24 +14,21 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Column, Table
 
 from tollbook.app import App, open_app
+from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step, store
 from tollbook.flow.capture.admit import Admission
-from tollbook.flow.capture.lines import read_lines
 from tollbook.flow.capture.store import Conflict, Quarantined
-from tollbook.runtime.intake import Desk, current_admission
+from tollbook.runtime.import_file import import_file
+from tollbook.runtime.intake import current_admission
 from tollbook.storage.database import Connection
 from tollbook.values.codec import to_builtins
 
-LINES_PER_COMMIT: Final = 5_000
-BYTES_PER_COMMIT: Final = 64_000_000
 SHOWN_RAW_CHARACTERS: Final = 100
 ID_CHARACTERS: Final = 30
 
-_GZIP_MAGIC: Final = b"\x1f\x8b"
 _NEWEST: Final = 20
 
-_json_option = click.option("--json", "is_json", is_flag=True, help="Write JSON.")
 _by_option = click.option("--by", default=None, help="Who (default: TOLLBOOK_ACTOR or the user).")
 _reason_option = click.option("--reason", required=True, help="Why; it goes into the audit trail.")
 
@@ -45,48 +40,40 @@ def events() -> None:
 
 @events.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_json_option
+@json_option
 def import_command(file: Path, *, is_json: bool) -> None:
     """Import a file of CloudEvents, one JSON object a line, gzipped or not.
 
     Every line is stored, known already, in conflict or kept in quarantine; importing a file again
     changes nothing.
     """
-    answers: Counter[str] = Counter()
-    refusals: Counter[str] = Counter()
-    with open_app() as app:
-        desk = Desk(app.database, app.clock, future_hours_max=app.settings.future_hours_max)
-        for batch in _batches(file, is_quiet=is_json):
-            captured = desk.take(batch, door="file")
-            answers.update(answer.status for answer in captured.answers)
-            refusals.update(
-                answer.code for answer in captured.answers if answer.status == "rejected"
-            )
+    with open_app() as app, _progress(file, is_quiet=is_json) as on_progress:
+        imported = import_file(app.desk(), file, on_progress=on_progress)
     counts = {
-        "lines": answers.total(),
-        "accepted": answers["accepted"],
-        "duplicates": answers["duplicate"],
-        "conflicts": answers["conflict"],
-        "rejected": answers["rejected"],
+        "lines": imported.lines,
+        "accepted": imported.counts["accepted"],
+        "duplicates": imported.counts["duplicate"],
+        "conflicts": imported.counts["conflict"],
+        "rejected": imported.counts["rejected"],
     }
     if is_json:
-        click.echo(json.dumps({"file": str(file), **counts, "rejected_by_code": dict(refusals)}))
+        write_json({"file": str(file), **counts, "rejected_by_code": dict(imported.refusals)})
         return
-    _print_counts(counts, refusals)
+    _print_counts(counts, imported.refusals)
 
 
 @events.command("list")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="UTC day (default: the newest).")
 @click.option("--subject", help="Only events of this subject.")
 @click.option("--limit", default=_NEWEST, show_default=True, type=click.IntRange(1, 10_000))
-@_json_option
+@json_option
 def list_command(*, day: datetime | None, subject: str | None, limit: int, is_json: bool) -> None:
     """List the events of a UTC day, the latest taken first."""
     with open_app() as app, app.database.transaction() as connection:
         on = day.date() if day else store.latest_day(connection)
         found = store.list_events(connection, on=on, subject=subject, limit=limit) if on else []
     if is_json:
-        _echo_json(found)
+        write_json(found)
         return
     table = Table(_id_column("Event"), "Occurred at", "Subject", "Type", "Data")
     for event in found:
@@ -97,12 +84,12 @@ def list_command(*, day: datetime | None, subject: str | None, limit: int, is_js
             event.type + (" (voided)" if event.voided_for else ""),
             json.dumps(to_builtins(event.data)),
         )
-    Console().print(table)
+    console().print(table)
 
 
 @events.command("show")
 @click.argument("event_id")
-@_json_option
+@json_option
 def show_command(event_id: str, *, is_json: bool) -> None:
     """Show one event by our id of it (evt_...)."""
     with open_app() as app, app.database.transaction() as connection:
@@ -129,13 +116,13 @@ def conflicts() -> None:
 
 
 @conflicts.command("list")
-@_json_option
+@json_option
 def list_conflicts_command(*, is_json: bool) -> None:
     """List conflicts; the first event stands, these were not counted."""
     with open_app() as app, app.database.transaction() as connection:
         found = store.list_conflicts(connection)
     if is_json:
-        _echo_json([_with_text(conflict) for conflict in found])
+        write_json([_with_text(conflict) for conflict in found])
         return
     table = Table(_id_column("Conflict"), "Source", "Id", "Subject", "Not counted")
     for conflict in found:
@@ -146,7 +133,7 @@ def list_conflicts_command(*, is_json: bool) -> None:
             conflict.subject,
             _text(conflict.raw)[:SHOWN_RAW_CHARACTERS],
         )
-    Console().print(table)
+    console().print(table)
 
 
 @conflicts.command("dismiss")
@@ -175,7 +162,7 @@ _cause_option = click.option("--cause", help="Only this cause, like a subject.")
 @_code_option
 @_cause_option
 @click.option("--all", "is_all", is_flag=True, help="Closed ones too.")
-@_json_option
+@json_option
 def list_quarantine_command(
     *, code: str | None, cause: str | None, is_all: bool, is_json: bool
 ) -> None:
@@ -185,17 +172,17 @@ def list_quarantine_command(
             connection, state=None if is_all else "open", code=code, cause=cause
         )
     if is_json:
-        _echo_json([_with_text(held) for held in found])
+        write_json([_with_text(held) for held in found])
         return
     table = Table(_id_column("Quarantine"), "Code", "Cause", "What is wrong", "State")
     for held in found:
         table.add_row(held.quarantine_id, held.code, held.cause, held.message, held.state)
-    Console().print(table)
+    console().print(table)
 
 
 @quarantine.command("show")
 @click.argument("quarantine_id")
-@_json_option
+@json_option
 def show_quarantine_command(quarantine_id: str, *, is_json: bool) -> None:
     """Show one refused event with its bytes."""
     with open_app() as app, app.database.transaction() as connection:
@@ -240,7 +227,7 @@ def correct_command(quarantine_id: str, file: IO[bytes], *, reason: str, by: str
 @_cause_option
 @_reason_option
 @_by_option
-@_json_option
+@json_option
 def replay_command(
     quarantine_id: str | None,
     *,
@@ -276,7 +263,7 @@ def replay_command(
             )
     counts = Counter(answer.status for answer in answers)
     if is_json:
-        _echo_json(dict(counts))
+        write_json(dict(counts))
         return
     click.echo(
         ", ".join(f"{number} {status}" for status, number in sorted(counts.items())) or "none"
@@ -300,60 +287,33 @@ def discard_command(quarantine_id: str, *, reason: str, by: str | None) -> None:
     click.echo(f"{quarantine_id} is discarded.")
 
 
-def _batches(file: Path, *, is_quiet: bool) -> Iterator[list[bytes]]:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with (
-        file.open("rb") as stored,
-        Progress(
-            *columns,
-            TimeRemainingColumn(),
-            console=console,
-            disable=is_quiet or not console.is_terminal,
-        ) as progress,
-    ):
+@contextmanager
+def _progress(file: Path, *, is_quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show how much of a file is done, on a terminal."""
+    errors = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        disable=is_quiet or not errors.is_terminal,
+    ) as progress:
         task = progress.add_task(file.name, total=file.stat().st_size)
-        batch: list[bytes] = []
-        size = 0
-        for line in _lines(stored, file):
-            batch.append(line)
-            size += len(line)
-            if len(batch) == LINES_PER_COMMIT or size > BYTES_PER_COMMIT:
-                yield batch
-                batch, size = [], 0
-                progress.update(task, completed=stored.tell())
-        if batch:
-            yield batch
-        progress.update(task, completed=stored.tell())
-
-
-def _lines(stored: IO[bytes], file: Path) -> Iterator[bytes]:
-    magic = stored.read(len(_GZIP_MAGIC))
-    stored.seek(0)
-    if magic != _GZIP_MAGIC:
-        yield from read_lines(stored)
-        return
-    try:
-        yield from read_lines(cast("IO[bytes]", gzip.GzipFile(fileobj=stored)))
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise Rejected(
-            "capture.bad_gzip",
-            f"{file} is damaged ({error}); the batches before that are stored. Fetch it again and "
-            "import the whole: what is stored already will not be counted twice.",
-        ) from error
+        yield lambda done: progress.update(task, completed=done)
 
 
 def _print_counts(counts: dict[str, int], refusals: Counter[str]) -> None:
     table = Table("Lines", "Accepted", "Duplicates", "Conflicts", "Rejected")
     table.add_row(*(f"{number:,}" for number in counts.values()))
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
     for code, number in sorted(refusals.items()):
-        console.print(f"  {number:>6,}  {code}")
+        screen.print(f"  {number:>6,}  {code}")
     if refusals:
-        console.print("Rejected events are kept: tollbook events quarantine list")
+        screen.print("Rejected events are kept: tollbook events quarantine list")
     if counts["conflicts"]:
-        console.print("Conflicts wait for a person: tollbook events conflicts list")
+        screen.print("Conflicts wait for a person: tollbook events conflicts list")
 
 
 @contextmanager
@@ -388,13 +348,9 @@ def _text(raw: bytes) -> str:
     return raw.decode(errors="backslashreplace")
 
 
-def _echo_json(value: object) -> None:
-    click.echo(json.dumps(to_builtins(value), indent=2))
-
-
 def _echo_fields(record: object, *, is_json: bool) -> None:
     if is_json:
-        _echo_json(record)
+        write_json(record)
         return
     for name, value in to_builtins(record).items():
         if value is not None:

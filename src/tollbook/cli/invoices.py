@@ -7,12 +7,11 @@ from typing import Final, get_args
 
 import click
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tollbook.app import open_app
-from tollbook.cli.options import MONTH, json_option, write_json
+from tollbook.cli.options import MONTH, console, json_option, write_json
 from tollbook.errors import Rejected
 from tollbook.flow.invoice.numbering import line_id
 from tollbook.flow.invoice.step import approve as approve_drafts
@@ -21,6 +20,7 @@ from tollbook.records.invoice import Invoice, InvoiceState, TaxLine
 from tollbook.reports.views import invoice_view
 from tollbook.storage.database import Connection
 from tollbook.values.period import Month
+from tollbook.values.quantity import plain
 
 _STATES: Final = get_args(InvoiceState)
 
@@ -64,7 +64,7 @@ def list_command(
             *(str(amount) for amount in (invoice.net, invoice.tax, invoice.total)),
         ]
         table.add_row(*(escape(cell) for cell in cells))
-    Console().print(table)
+    console().print(table)
 
 
 @invoices.command()
@@ -78,14 +78,14 @@ def show(reference: str, *, is_json: bool) -> None:
     if is_json:
         write_json(invoice_view(invoice))
         return
-    console = Console()
+    screen = console()
     for text in _head(invoice, corrected):
-        console.print(escape(text), highlight=False)
-    console.print(_paper(invoice))
-    console.print("How a line came about: tollbook trace LINE", highlight=False)
+        screen.print(escape(text), highlight=False)
+    screen.print(_paper(invoice))
+    screen.print("How a line came about: tollbook trace LINE", highlight=False)
     for line in invoice.lines:
         reference = line_id(invoice.invoice_id, line.line_no)
-        console.print(f"  {line.line_no}  {reference}  {line.charge_id}", highlight=False)
+        screen.print(f"  {line.line_no}  {reference}  {line.charge_id}", highlight=False)
 
 
 @invoices.command()
@@ -160,6 +160,6 @@ def _tax_summary(taxes: Sequence[TaxLine]) -> list[tuple[str, Decimal]]:
     """Return one row a tax code: its text and the sum of its amounts, in major units."""
     rows: dict[str, Decimal] = defaultdict(Decimal)
     for tax in taxes:
-        text = f"{tax.tax_code} {tax.rate * 100:f} % ({tax.jurisdiction})"
+        text = f"{tax.tax_code} {plain(tax.rate * 100)} % ({tax.jurisdiction})"
         rows[text] += tax.amount.major
     return sorted(rows.items())

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tollbook.app import App, open_app
+from tollbook.cli.options import console
 from tollbook.errors import Rejected
 from tollbook.masterdata.catalog import KINDS, Version
 from tollbook.masterdata.plan import Change, Plan
@@ -40,12 +41,12 @@ def apply(*, directory: Path, yes: bool, dry_run: bool, reason: str, as_json: bo
 
     Exit code 1 when a file has a problem (nothing is applied then), or when you say no.
     """
-    console = Console()
+    screen = console()
     with open_app() as app:
         with app.database.transaction() as connection:
             planned = plan_directory(connection, directory, app.clock.now())
         if not as_json:
-            _show_plan(console, planned)
+            _show_plan(screen, planned)
         applied = None
         if planned.changes and not planned.problems and not dry_run:
             _confirm(planned, yes=yes, as_json=as_json)
@@ -53,7 +54,7 @@ def apply(*, directory: Path, yes: bool, dry_run: bool, reason: str, as_json: bo
     if as_json:
         click.echo(json.dumps({**plan_view(planned), "applied": to_builtins(applied)}, indent=2))
     elif applied:
-        console.print(f"Applied: {applied.created} created, {applied.changed} changed.")
+        screen.print(f"Applied: {applied.created} created, {applied.changed} changed.")
     if planned.problems:
         sys.exit(1)
 
@@ -79,33 +80,33 @@ def _apply(app: App, planned: Plan, reason: str) -> Applied:
     return applied
 
 
-def _show_plan(console: Console, planned: Plan) -> None:
+def _show_plan(screen: Console, planned: Plan) -> None:
     for change in planned.changes:
-        _show_change(console, change)
+        _show_change(screen, change)
     if planned.problems:
-        console.print(_problem_table(planned.problems))
-        console.print(f"{len(planned.problems)} problems: nothing can be applied.", style="red")
+        screen.print(_problem_table(planned.problems))
+        screen.print(f"{len(planned.problems)} problems: nothing can be applied.", style="red")
         return
     created = sum(change.action == "create" for change in planned.changes)
     changed = len(planned.changes) - created
-    console.print(
+    screen.print(
         f"[green]+ {created} to create[/], [yellow]~ {changed} to change[/], "
         f"= {planned.unchanged} unchanged."
     )
 
 
-def _show_change(console: Console, change: Change) -> None:
+def _show_change(screen: Console, change: Change) -> None:
     version = change.version
     title = escape(f"{version.kind} {version.key} version {version.version}")
     since = f"from {version.effective_from}"
     if change.action == "create":
-        console.print(f"[green]+ {title}[/] {since}", highlight=False)
+        screen.print(f"[green]+ {title}[/] {since}", highlight=False)
         return
-    console.print(f"[yellow]~ {title}[/] {since}", highlight=False)
+    screen.print(f"[yellow]~ {title}[/] {since}", highlight=False)
     for difference in change.differences:
         before = "(none)" if difference.before is None else difference.before
         after = "(none)" if difference.after is None else difference.after
-        console.print(
+        screen.print(
             f"    {escape(difference.field)}: [red]{escape(before)}[/] -> "
             f"[green]{escape(after)}[/]",
             highlight=False,
@@ -191,4 +192,4 @@ def _show_versions(versions: list[Version], *, as_json: bool) -> None:
             str(version.effective_from),
             escape(name),
         )
-    Console().print(table)
+    console().print(table)

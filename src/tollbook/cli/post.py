@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable, Mapping
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tollbook.app import open_app
+from tollbook.cli.options import console
 from tollbook.errors import Rejected
 from tollbook.flow.post import store
 from tollbook.flow.post.machine import State
@@ -79,7 +79,7 @@ def list_command(
             str(each.attempts),
             each.message or "",
         )
-    Console().print(table)
+    console().print(table)
 
 
 @post.command()
