@@ -1,6 +1,7 @@
 """The command line of posting: deliver, look at, replay, hold and release documents."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 
@@ -161,6 +162,8 @@ def _tell(done: Released) -> None:
     click.echo(f"{len(done.released)} done.")
     for posting_id in done.set_aside:
         click.echo(f"{posting_id} was left as it is: its state does not allow this.")
+    if done.set_aside:
+        sys.exit(1)
 
 
 def _show(posting: Posting, history: list[Attempt]) -> None:

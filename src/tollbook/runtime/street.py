@@ -116,11 +116,11 @@ class Street:
             ),
         )
 
-    def _post(self, run: Run) -> Iterator[Ran]:
+    def _post(self, _run: Run) -> Iterator[Ran]:
         yield self._do(
             "post",
             "enqueue",
-            lambda c, known, at: enqueue(c, catalog=known, month=run.month, at=at),
+            lambda c, known, at: enqueue(c, catalog=known, month=None, at=at),
         )
         yield Ran("post", "deliver", self._deliver())
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from tollbook.errors import Blocked
 from tollbook.ledger.chart import RECEIVABLE, TAX_PAYABLE
@@ -10,7 +9,6 @@ from tollbook.records.commercial import GlMap
 from tollbook.records.invoice import Invoice, InvoiceLine, TaxLine
 from tollbook.records.parties import Customer
 from tollbook.records.posting import DocumentLine, DocumentTax, FinanceDocument
-from tollbook.values.quantity import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ def invoice_document(
     """Put an issued invoice or credit memo into the ERP's names.
 
     Amounts go over as quantity 1 x line amount, since no ERP keeps the decimals of a price per
-    token; the true quantity stands in the description. Raises Blocked when a name is missing.
+    token; the description of the line tells the true quantity. Raises Blocked when a name is missing.
     """
     assert invoice.number is not None, "only an issued invoice is posted"
     assert invoice.booked_on is not None, "only an issued invoice is posted"
@@ -85,17 +83,11 @@ def _line(line: InvoiceLine, gl_map: GlMap) -> DocumentLine:
         line_no=line.line_no,
         account=account_of(gl_map, line.role),
         amount=line.amount.major,
-        description=_description(line),
+        description=line.description,
         item=item or settings.get("item", ""),
         service_from=line.period.start.date(),
         service_until=_last_day(line.period.end),
     )
-
-
-def _description(line: InvoiceLine) -> str:
-    if line.quantity in {Decimal(0), Decimal(1)}:
-        return line.description
-    return f"{line.description}, quantity {plain(line.quantity)}"
 
 
 def _last_day(end: datetime) -> date:

@@ -223,20 +223,21 @@ def _queue(connection: Connection, candidate: Candidate, *, catalog: Catalog, at
 
 def _summarize(connection: Connection, month: Month | None, *, at: datetime) -> list[Candidate]:
     made = []
-    for entity_id, currency, booked, entry_ids in store.unposted_recognition(connection, month):
+    for entity_id, currency, booked_on, entry_ids in store.unposted_recognition(connection, month):
         summary = JournalSummary(
-            document_id=derive("jdc", entity_id, currency, str(booked), *entry_ids),
+            document_id=derive("jdc", entity_id, currency, booked_on.isoformat(), *entry_ids),
             entity_id=entity_id,
             currency=currency,
-            booked_on=booked.last,
+            booked_on=booked_on,
             movements=store.movements(connection, entry_ids, currency),
         )
         store.insert_journal(connection, summary, entry_ids, at=at)
         link(connection, "post", [(summary.document_id, entry_id) for entry_id in entry_ids])
         # Entries that cancel each other out are summarized, but there is nothing to post.
         if any(money.minor for money in summary.movements.values()):
+            month_booked = str(Month.of(booked_on))
             made.append(
-                Candidate(summary.document_id, "journal", entity_id, str(booked), booked.last)
+                Candidate(summary.document_id, "journal", entity_id, month_booked, booked_on)
             )
     return made
 

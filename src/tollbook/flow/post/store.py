@@ -1,7 +1,7 @@
 """The SQL of postings, their attempts, and the journals that summarize subledger entries."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, LiteralString
 
 from psycopg.rows import DictRow, class_row, dict_row
@@ -71,7 +71,7 @@ def lock_expired(connection: Connection, *, target: str, at: datetime) -> list[P
 
 
 def lock_next(connection: Connection, *, target: str, at: datetime) -> Posting | None:
-    """Lock the posting of a target that has been due longest; others skip it."""
+    """Lock the posting of a target that has been due longest, first queued first; others skip it."""
     # The limit is a literal and nothing is updated here: with both in one statement, and a
     # computed limit, the planner scans the whole backlog.
     found = _postings(
@@ -79,7 +79,7 @@ def lock_next(connection: Connection, *, target: str, at: datetime) -> Posting |
         f"""select {_COLUMNS} from posting p
             where state in ('ready', 'doubtful', 'pending_remote') and target = %s
               and available_at <= %s and (lease_until is null or lease_until <= %s) and {_IS_NEXT}
-            order by available_at, posting_id limit 1 for update skip locked""",
+            order by available_at, position limit 1 for update skip locked""",
         [target, at, at],
     )
     return found[0] if found else None
@@ -233,14 +233,14 @@ def listed(
     month: Month | None = None,
     limit: int = LIST_MAX,
 ) -> list[Posting]:
-    """Return postings by state, target and service month, oldest first."""
+    """Return postings by state, target and service month, in the order of queueing."""
     return _postings(
         connection,
         f"""select {_COLUMNS} from posting
             where (%(state)s::text is null or state = %(state)s)
               and (%(target)s::text is null or target = %(target)s)
               and (%(month)s::text is null or service_month = %(month)s)
-            order by created_at, posting_id limit %(limit)s""",
+            order by position limit %(limit)s""",
         {
             "state": state,
             "target": target,
@@ -256,6 +256,14 @@ def counts(connection: Connection) -> list[tuple[str, State, int]]:
         "select target, state, count(*) from posting group by 1, 2 order by 1, 2"
     )
     return [(target, State(state), count) for target, state, count in rows]
+
+
+def oldest_unposted(connection: Connection) -> datetime | None:
+    """Return when the oldest posting that is not posted was queued, or None."""
+    row = connection.execute(
+        "select min(created_at) from posting where state <> 'posted'"
+    ).fetchone()
+    return row[0] if row else None
 
 
 def attempts(connection: Connection, posting_id: str) -> list[Attempt]:
@@ -285,10 +293,10 @@ def unposted_documents(connection: Connection, month: Month | None) -> list[Cand
 
 def unposted_recognition(
     connection: Connection, month: Month | None
-) -> list[tuple[str, str, Month, list[str]]]:
-    """Return (entity, currency, booked month, entry ids) of recognition in no journal yet."""
+) -> list[tuple[str, str, date, list[str]]]:
+    """Return (entity, currency, booked on, entry ids) of recognition in no journal yet."""
     rows = connection.execute(
-        """select e.entity_id, e.currency, to_char(e.booked_on, 'YYYY-MM'),
+        """select e.entity_id, e.currency, e.booked_on,
                   array_agg(e.entry_id order by e.entry_id)
            from journal_entry e
            where e.kind = 'recognition'
@@ -297,7 +305,7 @@ def unposted_recognition(
            group by 1, 2, 3 order by 1, 2, 3""",
         {"month": str(month) if month else None},
     )
-    return [(entity, currency, Month.parse(text), ids) for entity, currency, text, ids in rows]
+    return rows.fetchall()
 
 
 def insert_journal(

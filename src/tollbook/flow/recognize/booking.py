@@ -1,6 +1,7 @@
 """The subledger entry that makes one month of a schedule revenue."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from tollbook.ledger.journal import JournalEntry, JournalLine, entry
 from tollbook.values.ids import CustomerId, EntityId, ScheduleId
@@ -21,20 +22,21 @@ class DueRevenue:
     entity_id: EntityId
     customer_id: CustomerId
     number: str
+    invoiced_on: date
 
 
 def recognition_entry(due: DueRevenue, *, month: Month, product: str) -> JournalEntry:
     """Return the entry: debit the balance account, credit revenue, at the end of `month`.
 
-    Revenue of an earlier month that is known only now is booked now; the entry keeps the month
-    that it belongs to as its service month.
+    Revenue of an earlier month that is known only now is booked now, and never before the document
+    that tells of it; the entry keeps the month that it belongs to as its service month.
     """
     assert due.month <= month, "revenue is not booked before it is earned"
     memo = f"{product} · {due.month} · {due.number}"
     return entry(
         entity_id=due.entity_id,
         currency=due.amount.currency,
-        booked_on=month.last,
+        booked_on=max(month.last, due.invoiced_on),
         service_month=due.month,
         kind="recognition",
         cause=f"{due.schedule_id}:{due.month}",

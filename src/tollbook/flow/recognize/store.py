@@ -77,7 +77,7 @@ def lock_due(connection: Connection, month: Month) -> list[DueRevenue]:
     """Return schedule lines of a month or earlier that are not revenue yet, locked until commit."""
     rows = connection.execute(
         """select s.schedule_id, d.month, d.amount_minor, s.currency, s.from_role, s.to_role,
-                  l.product_id, s.entity_id, i.customer_id, i.number
+                  l.product_id, s.entity_id, i.customer_id, i.number, i.booked_on
            from revenue_schedule_line d
                join revenue_schedule s using (schedule_id)
                join invoice i using (invoice_id)
@@ -98,6 +98,7 @@ def lock_due(connection: Connection, month: Month) -> list[DueRevenue]:
             entity_id=EntityId(entity_id),
             customer_id=CustomerId(customer_id),
             number=number,
+            invoiced_on=invoiced_on,
         )
         for (
             schedule_id,
@@ -110,6 +111,7 @@ def lock_due(connection: Connection, month: Month) -> list[DueRevenue]:
             entity_id,
             customer_id,
             number,
+            invoiced_on,
         ) in rows
     ]
 
