@@ -9,7 +9,7 @@ TRYTON := .venv-tryton
 export TOLLBOOK_HOME ?= $(CURDIR)/.tollbook
 export TOLLBOOK_TRYTON ?= $(CURDIR)/$(TRYTON)
 
-.PHONY: demo setup setup-dev test check lint types imports bench fmt clean
+.PHONY: demo setup setup-dev test check lint types imports docs bench fmt clean
 
 demo: setup
 	$(BIN)/tollbook demo $(if $(EVENTS),--events $(EVENTS))
@@ -50,6 +50,10 @@ types: $(VENV)/.installed-dev
 
 imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
+
+# Pages and schemas made from the source; a test compares them.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python tests/docs/generate.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/ingest.py $(ARGS)
