@@ -4,12 +4,11 @@ import sys
 
 import click
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tollbook.app import open_app
-from tollbook.cli.options import json_option, write_json
+from tollbook.cli.options import console, json_option, write_json
 from tollbook.reports.doctor import Finding, examine
 
 
@@ -22,7 +21,7 @@ def doctor(*, is_json: bool) -> None:
     if is_json:
         write_json(findings)
     else:
-        Console().print(_table(findings))
+        console().print(_table(findings))
     if not all(finding.holds for finding in findings):
         sys.exit(1)
 

@@ -10,10 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from tollbook.app import App, open_app
-from tollbook.cli.options import json_option, period_option, write_json
+from tollbook.cli.options import console, json_option, period_option, write_json
+from tollbook.flow.reconcile.match import sentence
 from tollbook.flow.reconcile.step import Reconciled
 from tollbook.flow.reconcile.step import reconcile as compare
-from tollbook.records.control import Checkpoint, Variance
+from tollbook.records.control import Checkpoint
 from tollbook.runtime.readback import read_back
 from tollbook.values.period import Month
 
@@ -33,7 +34,7 @@ def reconcile(*, month: Month, is_json: bool) -> None:
     if is_json:
         write_json(result)
     else:
-        show(Console(), result)
+        show(console(), result)
     if result.variances:
         sys.exit(1)
 
@@ -51,37 +52,26 @@ def reconcile_month(app: App, month: Month) -> Reconciled:
         )
 
 
-def show(console: Console, result: Reconciled) -> None:
+def show(out: Console, result: Reconciled) -> None:
     """Write the totals as a table, and each variance as a sentence."""
-    table = Table(
-        "Legal entity",
-        "Currency",
-        title=f"Service month {result.month}, before tax",
-        box=box.SIMPLE,
-    )
-    for checkpoint in CHECKPOINTS:
-        table.add_column(checkpoint.capitalize(), justify="right")
-    table.add_column("of which deferred", justify="right")
-    found = {(t.entity_id, t.currency, t.checkpoint): t.amount for t in result.totals}
-    deferred = {(e.entity_id, e.currency): e.deferred for e in result.earnings}
-    for entity_id, currency in sorted({(t.entity_id, t.currency) for t in result.totals}):
-        cells = []
-        for checkpoint in CHECKPOINTS:
-            money = found.get((entity_id, currency, checkpoint))
-            cells.append(f"{money.major:,f}" if money else "-")
-        late = deferred.get((entity_id, currency))
-        table.add_row(entity_id, currency, *cells, f"{late.major:,f}" if late else "-")
-    console.print(table)
+    out.print(_table(result))
     for variance in result.variances:
-        console.print(_sentence(variance), style="red", highlight=False)
+        out.print(escape(sentence(variance)), style="red", highlight=False, soft_wrap=True)
     if not result.variances:
-        console.print("All five agree, in total and document by document.", style="green")
-    console.print(f"Content hash {result.content_hash}", style="dim", highlight=False)
+        out.print("All five agree, in total and document by document.", style="green")
+    out.print(f"Content hash {result.content_hash}", style="dim", highlight=False)
 
 
-def _sentence(variance: Variance) -> str:
-    named = ", ".join(variance.objects[:5])
-    return escape(
-        f"{variance.entity_id} {variance.currency}: {variance.left} and {variance.right} differ "
-        f"by {variance.difference} ({len(variance.objects)} documents: {named})"
-    )
+def _table(result: Reconciled) -> Table:
+    title = f"Service month {result.month}, before tax"
+    table = Table("Legal entity", "Currency", title=title, box=box.SIMPLE)
+    for name in (*CHECKPOINTS, "of which deferred"):
+        table.add_column(name.capitalize(), justify="right", no_wrap=True)
+    found = {(one.entity_id, one.currency, one.checkpoint): one.amount for one in result.totals}
+    deferred = {(one.entity_id, one.currency): one.deferred for one in result.earnings}
+    for entity_id, currency in sorted({(one.entity_id, one.currency) for one in result.totals}):
+        totals = [found[entity_id, currency, name] for name in CHECKPOINTS]
+        later = deferred.get((entity_id, currency))
+        cells = [f"{money.major:,f}" for money in totals]
+        table.add_row(escape(entity_id), currency, *cells, f"{later.major:,f}" if later else "-")
+    return table

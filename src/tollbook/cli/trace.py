@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from tollbook.app import open_app
-from tollbook.cli.options import json_option, write_json
+from tollbook.cli.options import console, json_option, write_json
 from tollbook.reports.trace import Trace
 from tollbook.reports.trace import trace as walk
 from tollbook.reports.verify import Verification
@@ -29,7 +29,7 @@ def trace(*, identifier: str, is_json: bool) -> None:
     if is_json:
         write_json(found)
         return
-    Console().print(_tree(found))
+    console().print(_tree(found), highlight=False)
 
 
 @click.command()
@@ -45,7 +45,7 @@ def verify(*, reference: str, is_json: bool) -> None:
     if is_json:
         write_json(result)
     else:
-        _show(Console(), result)
+        _show(console(), result)
     if not result.is_right:
         sys.exit(1)
 
@@ -56,25 +56,25 @@ def _tree(found: Trace) -> Tree:
     for node in found.nodes:
         branch = stages.get(node.stage)
         if branch is None:
-            title = node.stage
+            title: str = node.stage
             if node.stage == "capture" and found.event_count > 1:
-                title = f"capture ({found.event_count:,} events; a few of them)"
+                title = f"capture ({found.event_count:,} events counted; the first of them)"
             branch = stages[node.stage] = tree.add(f"[cyan]{title}[/]")
         marker = " [bold]<- asked for[/]" if node.node_id == found.start else ""
         branch.add(f"{escape(node.node_id)}  {escape(node.summary)}{marker}")
     return tree
 
 
-def _show(console: Console, result: Verification) -> None:
+def _show(out: Console, result: Verification) -> None:
     for check in result.wrong:
-        console.print(
+        out.print(
             f"{escape(check.subject)}: {check.what} is {escape(check.stored)}, recomputed "
             f"{escape(check.recomputed)}",
             style="red",
             highlight=False,
         )
     verdict = "is what its events and terms make of it" if result.is_right else "DIFFERS"
-    console.print(
+    out.print(
         f"{result.number} {verdict}: {len(result.checks)} amounts, quantities and digests "
         f"recomputed from {result.event_count:,} events, {len(result.wrong)} differ.",
         style="green" if result.is_right else "red",

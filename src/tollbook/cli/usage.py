@@ -2,12 +2,11 @@
 
 import click
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tollbook.app import open_app
-from tollbook.cli.options import json_option, period_option, write_json
+from tollbook.cli.options import console, json_option, period_option, write_json
 from tollbook.errors import Rejected
 from tollbook.flow.meter.store import events_behind, latest_usages, usages_by_id
 from tollbook.values.period import Month
@@ -42,7 +41,7 @@ def list_command(*, month: Month, customer: str | None, is_json: bool) -> None:
             str(one.event_count),
             one.digest,
         )
-    Console().print(table)
+    console().print(table)
 
 
 @usage.command()

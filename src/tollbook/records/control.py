@@ -52,7 +52,7 @@ class ControlTotal:
 
 @dataclass(frozen=True, slots=True)
 class Variance:
-    """Two checkpoints that should agree and do not; `objects` are ids to start looking at."""
+    """Two checkpoints that should agree and do not; `objects` are the first of what differs."""
 
     left: str
     right: str
@@ -61,6 +61,7 @@ class Variance:
     month: str
     difference: Money
     objects: tuple[str, ...] = ()
+    object_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

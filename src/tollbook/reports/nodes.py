@@ -1,24 +1,27 @@
 """The nodes of a trace: how each kind of id is found and described, in street order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, LiteralString
 
+from tollbook.errors import Rejected
 from tollbook.flow.capture.store import get_event
+from tollbook.records.control import Stage
 from tollbook.storage.database import Connection
 from tollbook.values.ids import event_digest, read_event_id
+from tollbook.values.money import Money
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """One thing in the lineage, with a line a person can read.
 
-    `source` and `event_id` are set for usage events only.
+    `order` is its place on the street. `source` and `event_id` are set for usage events only.
     """
 
     node_id: str
-    stage: str
+    stage: Stage
     order: int
     summary: str
     source: str = ""
@@ -27,135 +30,186 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How ids with one prefix are described: SQL giving (id, summary) for an array of ids."""
+    """How ids with one prefix are described.
 
-    stage: str
-    order: int
-    sql: str
+    SQL giving (id, summary) for an array of ids, or (id, summary, minor units, currency).
+    """
+
+    prefix: str
+    stage: Stage
+    sql: LiteralString
 
 
-EVENT_ORDER: Final = 0
+# A line's id is INVOICE#LINE.
+_LINE: Final = "line"
 
-KINDS: Final[dict[str, Kind]] = {
-    "use": Kind(
+# In street order. What no longer counts is shown and said to be so: it explains a correction.
+KINDS: Final = (
+    Kind(
+        "use",
         "meter",
-        1,
-        """select usage_id, customer_id || ' used ' || trim_scale(quantity) || ' of ' || product_id
-                  || ' in ' || event_count || ' events, ' || starts_at::date || ' to '
-                  || (ends_at - interval '1 second')::date
-           from metered_usage where usage_id = any(%s) order by usage_id""",
+        """select m.usage_id, m.customer_id || ' used ' || trim_scale(m.quantity) || ' of '
+                  || m.product_id || ' in ' || m.event_count || ' events, ' || m.starts_at::date
+                  || ' to ' || (m.ends_at - interval '1 second')::date
+                  || case when exists (select from metered_usage n where n.replaces = m.usage_id)
+                          then ' (counted again since)' else '' end
+           from metered_usage m where m.usage_id = any(%s) order by m.usage_id""",
     ),
-    "chg": Kind(
+    Kind(
+        "chg",
         "rate",
-        2,
-        """select charge_id, kind || ' charge of ' || trim_scale(amount) || ' ' || currency
-                  || ' for ' || product_id || ' at ' || price_version_id
-           from charge where charge_id = any(%s) order by charge_id""",
+        """select c.charge_id, replace(c.kind, '_', ' ') || ' charge of ' || trim_scale(c.amount)
+                  || ' ' || c.currency || ' for ' || c.product_id || ' at ' || c.price_version_id
+                  || case when s.charge_id is not null then ' (superseded before it was billed)'
+                          when c.corrects is not null then ' (corrects ' || c.corrects || ')'
+                          else '' end
+           from charge c left join charge_superseded s using (charge_id)
+           where c.charge_id = any(%s) order by c.charge_id""",
     ),
-    "inv": Kind(
+    Kind(
+        _LINE,
         "invoice",
-        4,
-        """select i.invoice_id, replace(i.kind, '_', ' ') || ' ' || coalesce(i.number, i.state)
-                  || ' to ' || i.customer_id || ', net '
-                  || (select coalesce(sum(l.amount_minor), 0) from invoice_line l
-                      where l.invoice_id = i.invoice_id) || ' minor units ' || i.currency
-           from invoice i where i.invoice_id = any(%s) order by i.invoice_id""",
+        """select l.invoice_id || '#' || l.line_no, l.description || ':', l.amount_minor, i.currency
+           from unnest(%s::text[]) wanted (line)
+               join invoice_line l on l.invoice_id = split_part(wanted.line, '#', 1)
+                                   and l.line_no::text = split_part(wanted.line, '#', 2)
+               join invoice i using (invoice_id)
+           order by l.invoice_id, l.line_no""",
     ),
-    "sch": Kind(
+    Kind(
+        "inv",
+        "invoice",
+        """select i.invoice_id, replace(i.kind, '_', ' ') || ' ' || coalesce(i.number, i.state)
+                  || coalesce(' correcting ' || first.number, '') || ' to ' || i.customer_id
+                  || ', before tax:',
+                  (select coalesce(sum(l.amount_minor), 0)::bigint from invoice_line l
+                   where l.invoice_id = i.invoice_id), i.currency
+           from invoice i left join invoice first on first.invoice_id = i.corrects
+           where i.invoice_id = any(%s) order by i.invoice_id""",
+    ),
+    Kind(
+        "jrn",
+        "tax",
+        """select e.entry_id, 'journal entry of the ' || replace(e.kind, '_', ' ')
+                  || ', booked on ' || e.booked_on || ':',
+                  (select coalesce(sum(greatest(l.amount_minor, 0)), 0)::bigint from journal_line l
+                   where l.entry_id = e.entry_id), e.currency
+           from journal_entry e where e.kind <> 'recognition' and e.entry_id = any(%s)
+           order by e.entry_id""",
+    ),
+    Kind(
+        "sch",
         "recognize",
-        6,
-        """select schedule_id, 'revenue schedule, ' || method || ', ' || amount_minor
-                  || ' minor units ' || currency || ' to ' || to_role
+        """select schedule_id, 'revenue schedule, ' || replace(method, '_', ' ') || ', to '
+                  || to_role || ':', amount_minor, currency
            from revenue_schedule where schedule_id = any(%s) order by schedule_id""",
     ),
-    "jrn": Kind(
+    Kind(
+        "jrn",
         "recognize",
-        7,
-        """select entry_id, kind || ' entry booked on ' || booked_on
-           from journal_entry where entry_id = any(%s) order by entry_id""",
+        """select e.entry_id, 'revenue recognized, booked on ' || e.booked_on || ':',
+                  (select coalesce(sum(-l.amount_minor), 0)::bigint from journal_line l
+                   where l.entry_id = e.entry_id and l.role like 'revenue%%'), e.currency
+           from journal_entry e where e.kind = 'recognition' and e.entry_id = any(%s)
+           order by e.booked_on, e.entry_id""",
     ),
-    "jdc": Kind(
+    Kind(
+        "jdc",
         "post",
-        8,
-        """select document_id, 'summarized journal of ' || entity_id || ', ' || booked_on
+        """select document_id, 'summarized journal of ' || entity_id || ', ' || currency || ', '
+                  || booked_on
            from journal_document where document_id = any(%s) order by document_id""",
     ),
-    "pst": Kind(
+    Kind(
+        "pst",
         "post",
-        9,
-        """select posting_id, state || ' in ' || target
+        """select posting_id, replace(document_kind, '_', ' ') || ' ' || state || ' in ' || target
                   || coalesce(' as ' || (receipt ->> 'number') || ' (id '
                               || (receipt ->> 'reference') || ')', '') || ', key ' || key
            from posting where posting_id = any(%s) order by posting_id""",
     ),
-}
-LINE: Final = Kind(
-    "invoice",
-    3,
-    """select invoice_id || '#' || line_no, description || ': ' || amount_minor || ' minor units'
-       from invoice_line where invoice_id || '#' || line_no = any(%s) order by 1""",
 )
 
-# Other names a person may have in hand: an invoice number, what the ERP calls the document.
-ALIASES: Final = """
-    select invoice_id from invoice where number = %(name)s
-    union all
+# Other names a person may have in hand. Our own number goes before what an ERP calls a document.
+_NUMBERS: Final[LiteralString] = """
+    select invoice_id from invoice where number = %(name)s order by invoice_id"""
+_POSTED_AS: Final[LiteralString] = """
     select posting_id from posting
     where receipt ->> 'number' = %(name)s or receipt ->> 'reference' = %(name)s
        or target || ':' || (receipt ->> 'reference') = %(name)s
        or key = %(name)s or key16 = %(name)s
-    limit 1"""
-
-
-def kind_of(identifier: str) -> Kind | None:
-    """Return the kind of an id by its prefix; a line id is INVOICE#LINE."""
-    if identifier.startswith("inv_") and "#" in identifier:
-        return LINE
-    return KINDS.get(identifier.partition("_")[0])
+    order by posting_id"""
 
 
 def describe(connection: Connection, ids: Sequence[str]) -> list[Node]:
-    """Return a node for each id that exists."""
+    """Return a node for each id that exists, in street order."""
     nodes = []
-    for kind in (*KINDS.values(), LINE):
-        mine = [identifier for identifier in ids if kind_of(identifier) is kind]
+    for order, kind in enumerate(KINDS, start=1):
+        mine = [one for one in ids if _prefix(one) == kind.prefix]
         if mine:
             rows = connection.execute(kind.sql, [mine])
-            nodes += [Node(found, kind.stage, kind.order, summary) for found, summary in rows]
+            nodes += [
+                Node(found, kind.stage, order, _with_amount(summary, *amount))
+                for found, summary, *amount in rows
+            ]
     return nodes
 
 
 def find(connection: Connection, identifier: str) -> Node | None:
-    """Return the node that an id or another name of it means, or None."""
-    nodes = describe(connection, [identifier])
-    if nodes:
-        return nodes[0]
-    alias = connection.execute(ALIASES, {"name": identifier}).fetchone()
-    if alias is not None:
-        return describe(connection, [alias[0]])[0]
-    return find_event(connection, identifier)
+    """Return the node that an id or another name of it means, or None.
+
+    Raises Rejected when an ERP uses the name for several documents.
+    """
+    number, line, line_no = identifier.partition("#")
+    invoices = _named(connection, _NUMBERS, number)
+    known = describe(connection, [*(one + line + line_no for one in invoices), identifier])
+    known = known or describe(connection, _named(connection, _POSTED_AS, identifier))
+    if len(known) > 1:
+        raise Rejected(
+            "trace.ambiguous_id",
+            f"{identifier!r} is the name of several documents: ask for one of "
+            f"{', '.join(node.node_id for node in known)}.",
+        )
+    return known[0] if known else find_event(connection, identifier)
 
 
 def find_event(connection: Connection, identifier: str) -> Node | None:
     """Return a stored event by our `evt_` id or by SOURCE|ID."""
-    digest = _digest(identifier)
-    event = get_event(connection, digest) if digest is not None else None
-    if event is None:
-        return None
-    return event_node(event.event_id, event.source, event.id, event.occurred_at)
+    for digest in _digests(identifier):
+        event = get_event(connection, digest)
+        if event is not None:
+            voided = f" (voided: {event.voided_for})" if event.voided_for else ""
+            return event_node(event.event_id, event.source, event.id, event.occurred_at, voided)
+    return None
 
 
-def event_node(node_id: str, source: str, event: str, occurred_at: datetime) -> Node:
+def event_node(
+    node_id: str, source: str, event: str, occurred_at: datetime, voided: str = ""
+) -> Node:
     """Build the node of a usage event."""
-    summary = f"{source}|{event} at {occurred_at:%Y-%m-%d %H:%M:%S.%f} UTC"
-    return Node(node_id, "capture", EVENT_ORDER, summary, source, event)
+    summary = f"{source}|{event} at {occurred_at:%Y-%m-%d %H:%M:%S.%f} UTC{voided}"
+    return Node(node_id, "capture", 0, summary, source, event)
 
 
-def _digest(identifier: str) -> bytes | None:
-    source, bar, event = identifier.rpartition("|")
-    if bar:
-        return event_digest(source, event)
+def _prefix(identifier: str) -> str:
+    prefix = identifier.partition("_")[0]
+    return _LINE if prefix == "inv" and "#" in identifier else prefix
+
+
+def _named(connection: Connection, query: LiteralString, name: str) -> list[str]:
+    return [row[0] for row in connection.execute(query, {"name": name})]
+
+
+def _with_amount(summary: str, minor: int | None = None, currency: str = "") -> str:
+    return summary if minor is None else f"{summary} {Money(minor, currency)}"
+
+
+def _digests(identifier: str) -> Iterator[bytes]:
+    """Yield which event ids a name may mean: a source may contain a bar, and so may an id."""
+    for at, character in enumerate(identifier):
+        if character == "|":
+            yield event_digest(identifier[:at], identifier[at + 1 :])
     try:
-        return read_event_id(identifier)
+        yield read_event_id(identifier)
     except ValueError:
-        return None
+        return

@@ -1,24 +1,28 @@
 """Verify an issued document: recompute it from raw events and pinned versions, and compare."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tollbook.errors import Rejected
 from tollbook.flow.invoice.numbering import line_id
 from tollbook.flow.invoice.settlement import Billed, settle_in_turn
 from tollbook.flow.invoice.store import issued_at, load_invoice
-from tollbook.flow.meter.store import recount_as_known, usages_by_id
-from tollbook.flow.rate.price import multiplied_out, rerate
+from tollbook.flow.meter.store import content_digest_as_known, recount_as_known, usages_by_id
+from tollbook.flow.meter.window import Counted
+from tollbook.flow.rate.price import multiplied_out
 from tollbook.flow.rate.rated import RatedCharge, obligation_key
 from tollbook.flow.rate.store import charges_by_id, history
+from tollbook.flow.rate.working import total
 from tollbook.flow.tax.apply import tax_lines
-from tollbook.flow.tax.determine import rates_charged
+from tollbook.flow.tax.determine import rates_for
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
-from tollbook.records.invoice import Invoice, InvoiceLine
+from tollbook.records.invoice import Invoice, InvoiceLine, TaxLine
+from tollbook.records.usage import MeteredUsage
+from tollbook.reports.recompute import Owed, owed
 from tollbook.storage.database import Connection
 from tollbook.values.ids import InvoiceId
-from tollbook.values.money import Money, Precise, settle
+from tollbook.values.money import Precise, settle
 from tollbook.values.quantity import plain
 
 
@@ -39,7 +43,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Everything that was recomputed of one document."""
+    """Everything that was recomputed of one document.
+
+    `event_count` is how many events are behind it, once for each product that counts them.
+    """
 
     invoice_id: InvoiceId
     number: str
@@ -56,101 +63,113 @@ class Verification:
 def verify(connection: Connection, reference: str) -> Verification:
     """Recompute an issued invoice or credit memo, by id or number.
 
-    Quantities are counted from the raw events known when the usage was metered, prices are the
-    pinned ones, taxes use the rates charged. Raises Rejected when it is unknown or not issued.
+    Quantities are counted from the raw events known when the usage was metered, and each of those
+    events is hashed anew. Prices and contracts are the pinned versions, taxes follow from what was
+    known when the document was issued. Raises Rejected when it is unknown or not issued.
     """
+    invoice = _issued(connection, reference)
+    catalog = load_catalog(connection, known_at=issued_at(connection, invoice))
+    charges = charges_by_id(connection, [line.charge_id for line in invoice.lines])
+    by_id = {rated.charge.charge_id: rated for rated in charges}
+    usage_ids = [rated.charge.usage_id for rated in charges if rated.charge.usage_id]
+    counted = recount_as_known(connection, usages_by_id(connection, usage_ids))
+    quantities = {str(usage.usage_id): found.quantity for usage, found in counted}
+    checks: list[Check] = []
+    for usage, found in counted:
+        checks += _usage(usage, found, content_digest_as_known(connection, usage))
+    for line in invoice.lines:
+        chain = _chain(connection, by_id[line.charge_id])
+        checks += _charge(chain, owed(connection, chain, quantities=quantities, catalog=catalog))
+        checks += _settlement(line_id(invoice.invoice_id, line.line_no), line, chain)
+    checks += _taxes(invoice, _taxes_again(connection, invoice, catalog))
+    return Verification(
+        invoice_id=invoice.invoice_id,
+        number=str(invoice.number),
+        event_count=sum(found.event_count for _, found in counted),
+        checks=tuple(checks),
+        wrong=tuple(check for check in checks if not check.is_right),
+    )
+
+
+def _issued(connection: Connection, reference: str) -> Invoice:
     invoice = load_invoice(connection, reference)
     if invoice is None:
         raise Rejected("invoice.unknown", f"There is no invoice {reference}.")
-    if invoice.number is None or invoice.booked_on is None:
+    if invoice.number is None:
         raise Rejected(
             "verify.not_issued",
-            f"{invoice.invoice_id} is a {invoice.state}: nothing to verify yet.",
+            f"{invoice.invoice_id} is still a document in state {invoice.state}: it can be "
+            "verified once it is issued.",
         )
-    checks: list[Check] = []
-    events = 0
-    by_id = {
-        one.charge.charge_id: one
-        for one in charges_by_id(connection, [line.charge_id for line in invoice.lines])
-    }
-    for line in invoice.lines:
-        rated = by_id[line.charge_id]
-        found = list(_line(connection, invoice, line, rated))
-        events += _events(connection, rated)
-        checks += found
-    checks += _taxes(invoice, load_catalog(connection, known_at=issued_at(connection, invoice)))
-    wrong = tuple(check for check in checks if not check.is_right)
-    return Verification(invoice.invoice_id, invoice.number, events, tuple(checks), wrong)
+    return invoice
 
 
-def _line(
-    connection: Connection, invoice: Invoice, line: InvoiceLine, rated: RatedCharge
-) -> Iterator[Check]:
-    subject = line_id(invoice.invoice_id, line.line_no)
-    charge = rated.charge
-    if charge.usage_id is not None:
-        yield from _usage(connection, rated)
-    else:
-        again = multiplied_out(charge)
-        yield Check(
-            charge.charge_id, "charge", plain(charge.amount.value), plain(again.amount.value)
-        )
-    yield from _settlement(connection, subject, line, rated)
+def _chain(connection: Connection, rated: RatedCharge) -> list[RatedCharge]:
+    """Return the charges that make up what was billed of an obligation, through this one."""
+    known = history(connection, obligation_key(rated))
+    ids = [one.rated.charge.charge_id for one in known]
+    before = known[: ids.index(rated.charge.charge_id)]
+    return [*(one.rated for one in before if not one.is_superseded), rated]
 
 
-def _usage(connection: Connection, rated: RatedCharge) -> Iterator[Check]:
-    """Count the usage again from its events, and price it again with the pinned price."""
-    charge = rated.charge
-    assert charge.usage_id is not None, "only usage was counted"
-    usage = usages_by_id(connection, [charge.usage_id])[0]
-    counted = recount_as_known(connection, usage)
-    yield Check(usage.usage_id, "quantity", plain(usage.quantity), plain(counted.quantity))
-    yield Check(usage.usage_id, "events", str(usage.event_count), str(counted.event_count))
-    yield Check(usage.usage_id, "digest", usage.digest, counted.digest)
-    truth = rerate(rated, replace(usage, quantity=counted.quantity))
-    charged = _charged(connection, rated, through=True)
-    yield Check(charge.charge_id, "charge", plain(charged.value), plain(truth.amount.value))
+def _usage(usage: MeteredUsage, found: Counted, digest: str) -> Iterator[Check]:
+    yield Check(usage.usage_id, "quantity", plain(usage.quantity), plain(found.quantity))
+    yield Check(usage.usage_id, "events", str(usage.event_count), str(found.event_count))
+    yield Check(usage.usage_id, "digest", usage.digest, digest)
 
 
-def _settlement(
-    connection: Connection, subject: str, line: InvoiceLine, rated: RatedCharge
-) -> Iterator[Check]:
-    before = _charged(connection, rated, through=False)
-    money = settle(before, rated.charge.rounding).money
-    billed = {obligation_key(rated): Billed(before, money)}
-    settled = settle_in_turn([rated], billed)[0]
+def _charge(chain: Sequence[RatedCharge], truth: Owed) -> Iterator[Check]:
+    """Compare an obligation's charges so far with its truth, and this one with its own working."""
+    charge = chain[-1].charge
+    amount = total(one.charge.amount.value for one in chain)
+    yield Check(charge.charge_id, "charged so far", plain(amount), plain(truth.amount))
+    worked = multiplied_out(charge).amount
+    yield Check(charge.charge_id, "working", plain(charge.amount.value), plain(worked.value))
+    if truth.quantity is not None:
+        quantity = total(one.charge.quantity for one in chain)
+        yield Check(charge.charge_id, "quantity", plain(quantity), plain(truth.quantity))
+
+
+def _settlement(subject: str, line: InvoiceLine, chain: Sequence[RatedCharge]) -> Iterator[Check]:
+    """Settle the charge again beside what was billed before it."""
+    rated = chain[-1]
+    key, charge = obligation_key(rated), rated.charge
+    before = Precise(total(one.charge.amount.value for one in chain[:-1]), key.currency)
+    billed = {key: Billed(before, settle(before, charge.rounding).money)}
+    [settled] = settle_in_turn([rated], billed)
     yield Check(subject, "amount", str(line.amount), str(settled.amount))
     yield Check(subject, "residue", plain(line.residue), plain(settled.residue))
+    yield Check(subject, "quantity", plain(line.quantity), plain(charge.quantity))
 
 
-def _charged(connection: Connection, rated: RatedCharge, *, through: bool) -> Precise:
-    """Return what was charged for the obligation before this charge, or through it."""
-    value = Precise(rated.charge.amount.value * 0, rated.charge.amount.currency)
-    for earlier in history(connection, obligation_key(rated)):
-        is_this = earlier.rated.charge.charge_id == rated.charge.charge_id
-        if is_this and not through:
-            return value
-        if is_this or not earlier.is_superseded:
-            value = value + earlier.rated.charge.amount
-        if is_this:
-            return value
-    raise AssertionError("a charge is in the history of its obligation")
+def _taxes(invoice: Invoice, again: Sequence[TaxLine]) -> Iterator[Check]:
+    stored = {(tax.line_no, tax.tax_code): _working(tax) for tax in invoice.taxes}
+    recomputed = {(tax.line_no, tax.tax_code): _working(tax) for tax in again}
+    for line_no, tax_code in sorted(stored.keys() | recomputed.keys()):
+        key = (line_no, tax_code)
+        yield Check(
+            line_id(invoice.invoice_id, line_no),
+            f"tax {tax_code}",
+            stored.get(key, "none"),
+            recomputed.get(key, "none"),
+        )
 
 
-def _taxes(invoice: Invoice, catalog: Catalog) -> Iterator[Check]:
-    assert invoice.booked_on is not None, "checked when it was loaded"
+def _taxes_again(connection: Connection, invoice: Invoice, catalog: Catalog) -> tuple[TaxLine, ...]:
+    assert invoice.booked_on is not None, "an issued document is booked"
     entity = catalog.entity(invoice.entity_id, invoice.booked_on)
-    policy = entity.tax_rounding if entity is not None else "line"
-    again = tax_lines(invoice.lines, rates_charged(invoice), policy)
-    for stored, recomputed in zip(invoice.taxes, again, strict=False):
-        subject = line_id(invoice.invoice_id, stored.line_no)
-        yield Check(subject, f"tax {stored.tax_code}", str(stored.amount), str(recomputed.amount))
-    yield Check(invoice.invoice_id, "tax lines", str(len(invoice.taxes)), str(len(again)))
-    total = Money(sum(one.amount.minor for one in again), invoice.currency)
-    yield Check(invoice.invoice_id, "tax", str(invoice.tax), str(total))
+    customer = catalog.customer(invoice.customer_id, invoice.booked_on)
+    assert entity is not None, "it was issued by a legal entity known then"
+    assert customer is not None, "it was issued to a customer known then"
+    rates = rates_for(
+        invoice,
+        table=catalog.tax_table(invoice.entity_id, invoice.booked_on),
+        jurisdiction=customer.jurisdiction,
+        on=invoice.booked_on,
+        original=load_invoice(connection, invoice.corrects) if invoice.corrects else None,
+    )
+    return tax_lines(invoice.lines, rates, entity.tax_rounding)
 
 
-def _events(connection: Connection, rated: RatedCharge) -> int:
-    if rated.charge.usage_id is None:
-        return 0
-    return usages_by_id(connection, [rated.charge.usage_id])[0].event_count
+def _working(tax: TaxLine) -> str:
+    return f"{plain(tax.rate)} x {tax.base} = {tax.amount}"

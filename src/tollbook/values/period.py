@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-_MONTH: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+# Far from the ends of the calendar, where there is no next month.
+_MONTH: Final = re.compile(r"([12][0-9]{3})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -30,9 +30,13 @@ def parse_quantity(value: object) -> Decimal:
         raise ValueError("a quantity is a number or a decimal string") from None
     if not quantity.is_finite():
         raise ValueError("a quantity must be finite")
-    if quantity and quantity.adjusted() >= INTEGER_DIGITS_MAX:
+    if not quantity:
+        # Nothing is nothing: 0E-999999999 would be written with a billion digits.
+        return Decimal(0)
+    if quantity.adjusted() >= INTEGER_DIGITS_MAX:
         raise ValueError(f"a quantity has at most {INTEGER_DIGITS_MAX} digits before the point")
-    if quantity and _decimals(quantity) > DECIMALS_MAX:
+    # The first digit alone may be too far behind the point for any context to normalize.
+    if quantity.adjusted() < -DECIMALS_MAX or _decimals(quantity) > DECIMALS_MAX:
         raise ValueError(f"a quantity has at most {DECIMALS_MAX} decimals")
     return quantity
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final, LiteralString
 
 from psycopg.rows import class_row
 
@@ -9,6 +10,13 @@ from tollbook.records.control import WorkItem, WorkItemState
 from tollbook.storage.database import Connection
 from tollbook.values.ids import WorkItemId, derive
 from tollbook.worklist.codes import CODES
+
+_SELECT: Final[LiteralString] = """
+    select w.work_item_id, w.code, w.stage, w.cause, w.message, w.owner, w.blocks_close, w.state,
+           w.opened_at, (select count(*)::int from work_item_object o
+                         where o.work_item_id = w.work_item_id) as object_count,
+           w.resolved_at, w.resolved_by, w.resolution
+    from work_item w"""
 
 
 def open_item(
@@ -77,22 +85,24 @@ def list_items(
     """Return work items, oldest first."""
     with connection.cursor(row_factory=class_row(WorkItem)) as cursor:
         return cursor.execute(
-            """select w.work_item_id, w.code, w.stage, w.cause, w.message, w.owner,
-                      w.blocks_close, w.state, w.opened_at,
-                      (select count(*)::int from work_item_object o
-                       where o.work_item_id = w.work_item_id) as object_count,
-                      w.resolved_at, w.resolved_by, w.resolution
-               from work_item w
-               where %s::text is null or w.state = %s
-               order by w.opened_at, w.work_item_id limit %s""",
+            f"""{_SELECT} where %s::text is null or w.state = %s
+                order by w.opened_at, w.work_item_id limit %s""",
             [state, state, limit],
         ).fetchall()
 
 
 def get_item(connection: Connection, item_id: str) -> WorkItem | None:
     """Return one work item, or None."""
-    found = [item for item in list_items(connection, state=None) if item.work_item_id == item_id]
-    return found[0] if found else None
+    with connection.cursor(row_factory=class_row(WorkItem)) as cursor:
+        return cursor.execute(f"{_SELECT} where w.work_item_id = %s", [item_id]).fetchone()
+
+
+def open_counts(connection: Connection) -> dict[str, int]:
+    """Return how many work items of each code are open."""
+    rows = connection.execute(
+        "select code, count(*) from work_item where state = 'open' group by 1 order by 1"
+    )
+    return dict(rows.fetchall())
 
 
 def objects_of(connection: Connection, item_id: str) -> Sequence[str]:

@@ -1,7 +1,11 @@
 """The digest of a set of events: a sum, so that neither order nor grouping matters."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
+
+from tollbook.flow.capture.identity import identify
+from tollbook.flow.capture.json_text import canonical, read_object
 
 _MODULUS: Final = 1 << 64
 
@@ -18,3 +22,17 @@ def combine(digests: Iterable[str]) -> str:
         first += int(text[:16], 16)
         second += int(text[16:], 16)
     return digest(first, second)
+
+
+def fingerprint(
+    source: str, event_id: str, event_type: str, subject: str, occurred_at: datetime, data: str
+) -> tuple[int, int]:
+    """Return the two halves of an event's hash, computed from what is stored of it."""
+    moment = canonical(occurred_at)[1:-1].decode()
+    _, first, second = identify(
+        source=source,
+        event_id=event_id,
+        attributes=f"{event_type}\n{subject}\n{moment}\n",
+        data_json=canonical(read_object(data.encode())),
+    )
+    return first, second

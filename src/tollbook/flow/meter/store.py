@@ -1,5 +1,6 @@
 """The SQL of hourly summaries and of metered usage."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +17,7 @@ from tollbook.flow.meter.events.store import EventBehind
 from tollbook.flow.meter.window import Counted, Span, Window, meter_spans, usage_of, windows
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
+from tollbook.records.commercial import Aggregation
 from tollbook.records.usage import MeteredUsage
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
@@ -220,12 +222,36 @@ def recount(
     when the usage was decided.
     """
     spans = _spans(catalog, usage) if catalog else _spans_known(connection, usage)
-    return events.recount(connection, usage, spans)
+    return events.recount(connection, [usage], spans)[0]
 
 
-def recount_as_known(connection: Connection, usage: MeteredUsage) -> Counted:
-    """Count a stored usage again from its events, with the meters known when it was decided."""
-    return events.recount(connection, usage, _spans_known(connection, usage))
+def recount_as_known(
+    connection: Connection, usages: Iterable[MeteredUsage]
+) -> list[tuple[MeteredUsage, Counted]]:
+    """Count stored usages again from their events, by the meters known when each was decided.
+
+    Usages that one meter counted as known at one time are counted in one pass.
+    """
+    alike: dict[tuple[int, str], list[MeteredUsage]] = defaultdict(list)
+    spans: dict[tuple[int, str], list[Span]] = {}
+    for usage in usages:
+        known = _spans_known(connection, usage)
+        key = (usage.through_receipt, repr(known))
+        alike[key].append(usage)
+        spans[key] = known
+    return [
+        pair
+        for key, together in alike.items()
+        for pair in zip(together, events.recount(connection, together, spans[key]), strict=True)
+    ]
+
+
+def content_digest_as_known(connection: Connection, usage: MeteredUsage) -> str:
+    """Return the digest of the events behind a stored usage, hashed anew from their content.
+
+    A recount believes the stored hashes; this finds an event that was changed after it was taken.
+    """
+    return events.content_digest(connection, usage, _spans_known(connection, usage))
 
 
 def raw_usage(
@@ -233,14 +259,18 @@ def raw_usage(
 ) -> list[MeteredUsage]:
     """Return the usage of every contract segment and product of a month, counted from the events.
 
-    Without `through_receipt`, as known through what the summaries hold.
+    Without `through_receipt`, as known through what the summaries hold. One pass a meter.
     """
     through = summarized_through(connection) if through_receipt is None else through_receipt
-    usages = []
+    alike: dict[tuple[MeterId, Aggregation], list[Window]] = defaultdict(list)
     for window in windows(catalog, month):
-        asked = usage_of(window, Counted(), through_receipt=through)
-        counted = events.recount(connection, asked, window.spans)
-        usages.append(usage_of(window, counted, through_receipt=through))
+        alike[window.meter.meter_id, window.meter.aggregation].append(window)
+    usages = []
+    for (meter_id, _), wanted in alike.items():
+        asked = [usage_of(window, Counted(), through_receipt=through) for window in wanted]
+        spans = list(meter_spans(catalog, meter_id, month.first, month.plus(1).first))
+        for window, counted in zip(wanted, events.recount(connection, asked, spans), strict=True):
+            usages.append(usage_of(window, counted, through_receipt=through))
     return usages
 
 
@@ -263,6 +293,35 @@ def events_behind(
     ]
 
 
+def some_events_behind(
+    connection: Connection, usage: MeteredUsage, *, limit: int
+) -> list[EventBehind]:
+    """Return a few of the events that a stored usage counts: of the first day that has any.
+
+    The summaries say on which days to look. They may know more than the usage did, or less; only
+    when they lead nowhere is the whole period read.
+    """
+    days = connection.execute(
+        """select distinct hour::date from usage_hour
+           where customer_id = %s and meter_id = %s and hour >= %s and hour < %s
+             and dimensions @> %s
+           order by 1""",
+        [
+            usage.customer_id,
+            usage.meter_id,
+            usage.period.start,
+            usage.period.end,
+            Jsonb(dict(usage.where or {})),
+        ],
+    ).fetchall()
+    spans = _spans_known(connection, usage)
+    for look_in in (*(events.on_day(spans, day) for (day,) in days), spans):
+        found = events.counted(connection, usage, look_in, after=UUID(int=0), limit=limit)
+        if found:
+            return found
+    return []
+
+
 def usages_of_event(connection: Connection, source: str, event_id: str) -> list[UsageId]:
     """Return the usages that count an event, replaced ones too; none when it is not known."""
     h = UUID(bytes=event_digest(source, event_id))
@@ -282,7 +341,7 @@ def usages_of_event(connection: Connection, source: str, event_id: str) -> list[
     return [
         usage.usage_id
         for usage in around
-        if events.is_counted(connection, usage, _spans_known(connection, usage), h)
+        if events.is_counted(connection, usage, _spans_known(connection, usage), event)
     ]
 
 

@@ -81,6 +81,19 @@ def charges_by_id(connection: Connection, charge_ids: Sequence[str]) -> list[Rat
     return [earlier.rated for earlier in found]
 
 
+def counted_with(connection: Connection, charge_id: str) -> list[RatedCharge]:
+    """Return the charges of the same contract and month that counted when a charge was decided."""
+    found = _read(
+        connection,
+        """join charge one on one.contract_id = c.contract_id
+               and one.service_month = c.service_month and one.currency = c.currency
+           where one.charge_id = %s and c.decided_at <= one.decided_at
+             and (s.decided_at is null or s.decided_at > one.decided_at)""",
+        [charge_id],
+    )
+    return [earlier.rated for earlier in found]
+
+
 def insert_charges(connection: Connection, charges: Iterable[RatedCharge], *, at: datetime) -> None:
     """Store charges in their order."""
     with connection.cursor() as cursor:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
@@ -14,9 +15,9 @@ from tollbook.values.money import EXACT, Money, Precise, money_of, settle
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """What the subledger says one issued document became: revenue booked, and owed service."""
+    """What one issued document became: revenue in the subledger, and service still owed."""
 
-    invoice_id: str
+    number: str
     entity_id: str
     recognized: Money
     deferred: Money
@@ -31,15 +32,17 @@ def rated_amounts(charges: Iterable[RatedCharge]) -> list[Amount]:
         exact[obligation] = EXACT.add(exact[obligation], rated.charge.amount.value)
         last[obligation] = rated
     return [
-        _of(obligation, settle(Precise(value, obligation.currency), rounding).money)
+        _owed(
+            obligation,
+            settle(Precise(value, obligation.currency), last[obligation].charge.rounding).money,
+        )
         for obligation, value in sorted(exact.items())
-        for rounding in (last[obligation].charge.rounding,)
     ]
 
 
 def invoiced_by_obligation(billed: Mapping[Obligation, Money]) -> list[Amount]:
     """Return what issued lines hold of each obligation."""
-    return [_of(obligation, money) for obligation, money in sorted(billed.items())]
+    return [_owed(obligation, money) for obligation, money in sorted(billed.items())]
 
 
 def invoiced_by_document(invoices: Iterable[Invoice]) -> list[Amount]:
@@ -47,50 +50,77 @@ def invoiced_by_document(invoices: Iterable[Invoice]) -> list[Amount]:
     return [_document(invoice, invoice.net) for invoice in invoices]
 
 
-def totals_by_document(invoices: Iterable[Invoice]) -> list[Amount]:
-    """Return each issued document with tax."""
-    return [_document(invoice, invoice.total) for invoice in invoices]
+def posted_by_document(
+    invoices: Iterable[Invoice], receipts: Mapping[str, Receipt]
+) -> list[Amount]:
+    """Return what the ERP holds of each document before tax, in the currency it holds it in.
 
-
-def posted_net(invoices: Iterable[Invoice], receipts: Mapping[str, Receipt]) -> list[Amount]:
-    """Return what the ERP holds of each document before tax; what it does not hold is missing."""
+    What it does not hold, or holds as what is no amount of money, is missing.
+    """
     return [
-        _document(invoice, money_of(receipts[invoice.invoice_id].net, invoice.currency))
-        for invoice in invoices
-        if invoice.invoice_id in receipts
+        Amount(str(invoice.number), invoice.entity_id, receipt.currency, money)
+        for invoice, receipt in _held(invoices, receipts)
+        if (money := _money(receipt.net, receipt.currency)) is not None
     ]
 
 
-def posted_total(invoices: Iterable[Invoice], receipts: Mapping[str, Receipt]) -> list[Amount]:
-    """Return what the ERP holds of each document with tax."""
+def taxes_invoiced(invoices: Iterable[Invoice], receipts: Mapping[str, Receipt]) -> list[Amount]:
+    """Return the tax of each document that the ERP holds; a missing one is missing before tax."""
+    return [_document(invoice, invoice.tax) for invoice, _ in _held(invoices, receipts)]
+
+
+def taxes_posted(invoices: Iterable[Invoice], receipts: Mapping[str, Receipt]) -> list[Amount]:
+    """Return what the ERP asks of the customer for each document beyond its net."""
     return [
-        _document(invoice, money_of(receipts[invoice.invoice_id].total, invoice.currency))
-        for invoice in invoices
-        if invoice.invoice_id in receipts
+        Amount(str(invoice.number), invoice.entity_id, receipt.currency, money)
+        for invoice, receipt in _held(invoices, receipts)
+        if (money := _money(receipt.total - receipt.net, receipt.currency)) is not None
     ]
 
 
-def earned_amounts(earned: Iterable[Earned]) -> list[Amount]:
+def earned_by_document(earned: Iterable[Earned]) -> list[Amount]:
     """Return what each document became: revenue plus what is still deferred."""
     return [
-        Amount(
-            one.invoice_id, one.entity_id, one.recognized.currency, one.recognized + one.deferred
-        )
+        Amount(one.number, one.entity_id, one.recognized.currency, one.recognized + one.deferred)
         for one in earned
     ]
 
 
-def _of(obligation: Obligation, money: Money) -> Amount:
-    name = "/".join(
-        (
-            obligation.contract_id,
-            obligation.product_id,
-            obligation.kind,
-            f"{obligation.period.start:%Y-%m-%d}",
-        )
+def journals_posted(journals: Iterable[Amount], receipts: Mapping[str, Receipt]) -> list[Amount]:
+    """Return what the ERP holds of each revenue journal."""
+    return [
+        Amount(journal.object_id, journal.entity_id, receipt.currency, money)
+        for journal in journals
+        if (receipt := receipts.get(journal.object_id)) is not None
+        if (money := _money(receipt.net, receipt.currency)) is not None
+    ]
+
+
+def _held(
+    invoices: Iterable[Invoice], receipts: Mapping[str, Receipt]
+) -> list[tuple[Invoice, Receipt]]:
+    return [
+        (invoice, receipts[invoice.invoice_id])
+        for invoice in invoices
+        if invoice.invoice_id in receipts
+    ]
+
+
+def _money(value: Decimal, currency: str) -> Money | None:
+    try:
+        return money_of(value, currency)
+    except ValueError:
+        return None
+
+
+def _owed(obligation: Obligation, money: Money) -> Amount:
+    first = obligation.period.start.date()
+    last = (obligation.period.end - timedelta(microseconds=1)).date()
+    name = (
+        f"{obligation.contract_id}/{obligation.kind}/{obligation.product_id or '-'}/{first}/{last}"
     )
     return Amount(name, obligation.entity_id, obligation.currency, money)
 
 
 def _document(invoice: Invoice, money: Money) -> Amount:
-    return Amount(invoice.invoice_id, invoice.entity_id, invoice.currency, money)
+    return Amount(str(invoice.number), invoice.entity_id, invoice.currency, money)

@@ -1,23 +1,23 @@
 """Reconcile a month: read five checkpoints, compare them, keep the result, raise what differs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from tollbook.flow.invoice.store import billed, issued_invoices
-from tollbook.flow.meter.store import raw_usage
-from tollbook.flow.rate.store import load_charges
+from tollbook.flow.meter.store import raw_usage, watermark
+from tollbook.flow.rate.store import load_charges, lock
 from tollbook.flow.rate.truth import month_truth
 from tollbook.flow.reconcile import checkpoints, store
-from tollbook.flow.reconcile.match import Amount, control_totals, variances
+from tollbook.flow.reconcile.checkpoints import Earned
+from tollbook.flow.reconcile.match import Amount, control_totals, sentence, variances
 from tollbook.ledger.credit_store import balances_without
 from tollbook.masterdata.catalog import Catalog
-from tollbook.records.control import Checkpoint, ControlTotal, Variance
+from tollbook.records.control import ControlTotal, Variance
 from tollbook.records.posting import Receipt
 from tollbook.storage.database import Connection
 from tollbook.values.codec import content_hash
-from tollbook.values.ids import derive
-from tollbook.values.money import Money, money_of
+from tollbook.values.money import Money
 from tollbook.values.period import Month
 from tollbook.worklist.holding import Held, hold
 
@@ -53,14 +53,14 @@ class Sides:
 
     metered: list[Amount]
     rated: list[Amount]
+    billed: list[Amount]
     invoiced: list[Amount]
-    documents: list[Amount]
     posted: list[Amount]
-    earned: list[Amount]
-    with_tax: list[Amount]
-    posted_with_tax: list[Amount]
-    journals: list[Amount]
-    posted_journals: list[Amount]
+    recognized: list[Amount]
+    tax_invoiced: list[Amount]
+    tax_posted: list[Amount]
+    revenue_booked: list[Amount]
+    revenue_posted: list[Amount]
 
 
 def reconcile(
@@ -73,27 +73,32 @@ def reconcile(
 ) -> Reconciled:
     """Compare what a service month used, owes, was billed, was posted and became.
 
-    `receipts` is what the ERP holds now, read back, by the id of our document. Variances become
-    work items, and those that are gone are resolved.
+    `receipts` is what the ERP holds now, read back, by the id of our document. Every event that was
+    acknowledged counts, metered or not. Variances become work items, and those that are gone are
+    resolved.
     """
+    # Charges and documents stand still while they are compared.
+    lock(connection)
     earned = store.earned(connection, month)
     sides = _read(connection, catalog=catalog, month=month, receipts=receipts, earned=earned)
-    totals = _totals(sides, month)
-    found = _compare(sides, month)
+    totals = control_totals(
+        {
+            "metered": sides.metered,
+            "rated": sides.rated,
+            "invoiced": sides.invoiced,
+            "posted": sides.posted,
+            "recognized": sides.recognized,
+        },
+        month,
+    )
+    found = tuple(_compare(sides, month))
     earnings = _earnings(earned)
-    digest = content_hash([totals, earnings, found])
-    result = Reconciled(
-        derive("rec", str(month), digest), str(month), totals, earnings, found, digest
-    )
-    store.keep(
-        connection,
-        reconciliation_id=result.reconciliation_id,
-        month=month,
-        content_hash=digest,
-        result=result,
-        at=at,
-    )
-    hold(connection, [_held(one) for one in found], scope=f"reconcile:{month}:", at=at)
+    digest = content_hash([str(month), totals, earnings, found])
+    identifier = store.id_of(connection, month, digest)
+    result = Reconciled(identifier, str(month), totals, earnings, found, digest)
+    store.keep(connection, identifier, month=month, digest=digest, result=result, at=at)
+    held = [one for variance in found for one in _held(variance)]
+    hold(connection, held, scope=f"reconcile:{month}:", at=at)
     return result
 
 
@@ -103,71 +108,43 @@ def _read(
     catalog: Catalog,
     month: Month,
     receipts: Mapping[str, Receipt],
-    earned: list[checkpoints.Earned],
+    earned: list[Earned],
 ) -> Sides:
-    usages = raw_usage(connection, catalog=catalog, month=month)
+    usages = raw_usage(
+        connection, catalog=catalog, month=month, through_receipt=watermark(connection)
+    )
     truth = month_truth(catalog, month, usages, balances_without(connection, month))
     invoices = issued_invoices(connection, month)
-    issued = {key: one.money for key, one in billed(connection, month).items()}
+    lines = {key: one.money for key, one in billed(connection, month).items()}
     journals = store.journal_debits(connection, month)
     return Sides(
         metered=checkpoints.rated_amounts(truth.charges.values()),
         rated=checkpoints.rated_amounts(load_charges(connection, month)),
-        invoiced=checkpoints.invoiced_by_obligation(issued),
-        documents=checkpoints.invoiced_by_document(invoices),
-        posted=checkpoints.posted_net(invoices, receipts),
-        earned=checkpoints.earned_amounts(earned),
-        with_tax=checkpoints.totals_by_document(invoices),
-        posted_with_tax=checkpoints.posted_total(invoices, receipts),
-        journals=[*journals, *store.entries_outside_journals(connection, month)],
-        posted_journals=_posted_journals(journals, receipts),
+        billed=checkpoints.invoiced_by_obligation(lines),
+        invoiced=checkpoints.invoiced_by_document(invoices),
+        posted=checkpoints.posted_by_document(invoices, receipts),
+        recognized=checkpoints.earned_by_document(earned),
+        tax_invoiced=checkpoints.taxes_invoiced(invoices, receipts),
+        tax_posted=checkpoints.taxes_posted(invoices, receipts),
+        revenue_booked=[*journals, *store.entries_outside_journals(connection, month)],
+        revenue_posted=checkpoints.journals_posted(journals, receipts),
     )
 
 
-def _totals(sides: Sides, month: Month) -> tuple[ControlTotal, ...]:
-    by_checkpoint: list[tuple[Checkpoint, list[Amount]]] = [
-        ("metered", sides.metered),
-        ("rated", sides.rated),
-        ("invoiced", sides.invoiced),
-        ("posted", sides.posted),
-        ("recognized", sides.earned),
-    ]
-    return tuple(
-        total
-        for checkpoint, amounts in by_checkpoint
-        for total in control_totals(checkpoint, amounts, month)
+def _compare(sides: Sides, month: Month) -> Iterator[Variance]:
+    yield from variances(("metered", sides.metered), ("rated", sides.rated), month)
+    yield from variances(("rated", sides.rated), ("invoiced", sides.billed), month)
+    yield from variances(("invoiced", sides.invoiced), ("posted", sides.posted), month)
+    yield from variances(("invoiced", sides.invoiced), ("recognized", sides.recognized), month)
+    yield from variances(
+        ("tax invoiced", sides.tax_invoiced), ("tax posted", sides.tax_posted), month
+    )
+    yield from variances(
+        ("revenue booked", sides.revenue_booked), ("revenue posted", sides.revenue_posted), month
     )
 
 
-def _compare(sides: Sides, month: Month) -> tuple[Variance, ...]:
-    return (
-        *variances("metered", sides.metered, "rated", sides.rated, month),
-        *variances("rated", sides.rated, "invoiced", sides.invoiced, month),
-        *variances("invoiced", sides.documents, "posted", sides.posted, month),
-        *variances("invoiced", sides.documents, "recognized", sides.earned, month),
-        *variances(
-            "invoiced with tax", sides.with_tax, "posted with tax", sides.posted_with_tax, month
-        ),
-        *variances(
-            "revenue booked", sides.journals, "revenue posted", sides.posted_journals, month
-        ),
-    )
-
-
-def _posted_journals(journals: list[Amount], receipts: Mapping[str, Receipt]) -> list[Amount]:
-    return [
-        Amount(
-            one.object_id,
-            one.entity_id,
-            one.currency,
-            money_of(receipts[one.object_id].net, one.currency),
-        )
-        for one in journals
-        if one.object_id in receipts
-    ]
-
-
-def _earnings(earned: list[checkpoints.Earned]) -> tuple[Earning, ...]:
+def _earnings(earned: list[Earned]) -> tuple[Earning, ...]:
     groups: dict[tuple[str, str], tuple[Money, Money]] = {}
     for one in earned:
         key = (one.entity_id, one.recognized.currency)
@@ -179,13 +156,13 @@ def _earnings(earned: list[checkpoints.Earned]) -> tuple[Earning, ...]:
     )
 
 
-def _held(variance: Variance) -> Held:
-    named = ", ".join(variance.objects[:3])
+def _held(variance: Variance) -> Iterator[Held]:
+    """Yield an object of one work item for each document that the variance names."""
     pair = f"{variance.left}|{variance.right}|{variance.entity_id}|{variance.currency}"
-    return Held(
-        code="reconcile.variance",
-        cause=f"{variance.month}|{pair}",
-        message=f"{variance.month}: {variance.left} and {variance.right} of {variance.entity_id} "
-        f"differ by {variance.difference}; start with {named}.",
-        object_id=f"reconcile:{variance.month}:{pair}",
-    )
+    for name in variance.objects:
+        yield Held(
+            code="reconcile.variance",
+            cause=f"{variance.month}|{pair}",
+            message=sentence(variance),
+            object_id=f"reconcile:{variance.month}:{pair}:{name}",
+        )

@@ -8,41 +8,39 @@ from tollbook.flow.reconcile.checkpoints import Earned
 from tollbook.flow.reconcile.match import Amount
 from tollbook.storage.database import Connection
 from tollbook.values.codec import to_builtins
+from tollbook.values.ids import derive
 from tollbook.values.money import Money
 from tollbook.values.period import Month
 
 
 def earned(connection: Connection, month: Month) -> list[Earned]:
-    """Return what the issued documents of a service month became in the subledger.
+    """Return what the issued documents of a service month became, by entity and number.
 
-    Revenue is what was credited to revenue; deferred is what stays owed on contract liability,
-    counting the document's own entry and those of its schedules.
+    Revenue is what the subledger credited to revenue. Deferred is what the schedules have for later
+    months, and prepaid credits; an amount that was due and is not booked is neither.
     """
     rows = connection.execute(
-        """with caused as (
-               select i.invoice_id, e.entry_id
-               from invoice i join journal_entry e on e.cause = i.invoice_id
-               where i.service_month = %(month)s
-               union all
-               select i.invoice_id, d.entry_id
-               from invoice i join revenue_schedule s using (invoice_id)
-                   join revenue_schedule_line d using (schedule_id)
-               where i.service_month = %(month)s and d.entry_id is not null
-           )
-           select i.invoice_id, i.entity_id, i.currency,
-                  coalesce(-sum(l.amount_minor) filter (where l.role like 'revenue%%'), 0)::bigint,
-                  coalesce(-sum(l.amount_minor)
-                           filter (where l.role = 'contract_liability'), 0)::bigint
+        """select i.number, i.entity_id, i.currency, coalesce(revenue.minor, 0)::bigint,
+                  coalesce(later.minor, 0)::bigint
            from invoice i
-               left join caused using (invoice_id)
-               left join journal_line l using (entry_id)
-           where i.service_month = %(month)s and i.state = 'issued'
-           group by 1, 2, 3 order by 1""",
-        {"month": str(month)},
+               left join lateral (
+                   select -sum(l.amount_minor) as minor
+                   from revenue_schedule s join revenue_schedule_line d using (schedule_id)
+                       join journal_line l using (entry_id)
+                   where s.invoice_id = i.invoice_id and l.role like 'revenue%%') revenue on true
+               left join lateral (
+                   select sum(coalesce(d.amount_minor, s.amount_minor)) as minor
+                   from revenue_schedule s left join revenue_schedule_line d using (schedule_id)
+                   where s.invoice_id = i.invoice_id
+                     and (s.method = 'on_drawdown' or d.month > i.service_month)
+                     and d.entry_id is null) later on true
+           where i.service_month = %s and i.state = 'issued'
+           order by i.entity_id, i.number""",
+        [str(month)],
     )
     return [
-        Earned(invoice_id, entity_id, Money(revenue, currency), Money(deferred, currency))
-        for invoice_id, entity_id, currency, revenue, deferred in rows
+        Earned(number, entity_id, Money(revenue, currency), Money(deferred, currency))
+        for number, entity_id, currency, revenue, deferred in rows
     ]
 
 
@@ -86,12 +84,23 @@ def entries_outside_journals(connection: Connection, month: Month) -> list[Amoun
     ]
 
 
+def id_of(connection: Connection, month: Month, digest: str) -> str:
+    """Return the id of a result: that of the latest one when it says the same, else a new one."""
+    row = connection.execute(
+        """select reconciliation_id, content_hash from reconciliation
+           where month = %s order by decided_at desc, reconciliation_id limit 1""",
+        [str(month)],
+    ).fetchone()
+    latest, known = row or ("", "")
+    return latest if known == digest else derive("rec", str(month), digest, latest)
+
+
 def keep(
     connection: Connection,
-    *,
     reconciliation_id: str,
+    *,
     month: Month,
-    content_hash: str,
+    digest: str,
     result: object,
     at: datetime,
 ) -> None:
@@ -99,7 +108,7 @@ def keep(
     connection.execute(
         """insert into reconciliation (reconciliation_id, month, content_hash, result, decided_at)
            values (%s, %s, %s, %s, %s) on conflict do nothing""",
-        [reconciliation_id, str(month), content_hash, Jsonb(to_builtins(result)), at],
+        [reconciliation_id, str(month), digest, Jsonb(to_builtins(result)), at],
     )
 
 

@@ -1,16 +1,15 @@
 """The SQL that counts usage events by the definition of a meter, into hourly rows or at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tollbook.flow.meter.digest import digest
+from tollbook.flow.meter.digest import digest, fingerprint
 from tollbook.flow.meter.window import Counted, Span
 from tollbook.records.commercial import Aggregation, Meter
 from tollbook.records.usage import MeteredUsage
@@ -27,6 +26,9 @@ _OF_EVENTS: Final[dict[Aggregation, sql.SQL]] = {
 }
 
 _INSIDE: Final = sql.SQL("is_usable and customer_id = %(customer)s and dimensions @> %(where)s")
+
+# Events are hashed one by one, and a month of them need not fit into memory.
+_ROWS_A_FETCH: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class EventBehind:
 class EventFound:
     """Whose use an event was, when it occurred, and with which receipt it came."""
 
+    h: UUID
     customer_id: str
     occurred_at: datetime
     receipt: int
@@ -113,23 +116,42 @@ def unusable_events(
     return [row[0] for row in rows]
 
 
-def recount(connection: Connection, usage: MeteredUsage, spans: Sequence[Span]) -> Counted:
-    """Count a usage from the events known through its receipt, without the hourly rows."""
-    if not spans:
-        return Counted()
-    row = connection.execute(
+def recount(
+    connection: Connection, usages: Sequence[MeteredUsage], spans: Sequence[Span]
+) -> list[Counted]:
+    """Count usages of one meter from the events themselves, in one pass and without hourly rows.
+
+    All are as known through one receipt. Returns what was counted in the order of the usages.
+    """
+    if not usages or not spans:
+        return [Counted() for _ in usages]
+    (through,) = {usage.through_receipt for usage in usages}
+    rows = connection.execute(
         sql.SQL(
-            """select {quantity}, count(*), coalesce(sum(f1), 0), coalesce(sum(f2), 0)
-               from ({events}) e where {inside}"""
+            """select w.no, {quantity}, count(*), sum(f1), sum(f2)
+               from ({events}) e
+                   join unnest(%(no)s::int[], %(customer)s::text[], %(where)s::jsonb[],
+                               %(start)s::timestamptz[], %(end)s::timestamptz[])
+                       as w (no, customer_id, where_equal, starts_at, ends_at)
+                   on e.customer_id = w.customer_id and e.dimensions @> w.where_equal
+                      and e.occurred_at >= w.starts_at and e.occurred_at < w.ends_at
+               where is_usable group by w.no"""
         ).format(
-            quantity=_OF_EVENTS[spans[-1].meter.aggregation],
-            events=_of_spans(spans, usage.through_receipt),
-            inside=_INSIDE,
+            quantity=_OF_EVENTS[spans[-1].meter.aggregation], events=_of_spans(spans, through)
         ),
-        _inside_values(usage),
-    ).fetchone()
-    assert row is not None
-    return Counted(row[0] or Decimal(0), row[1], digest(int(row[2]), int(row[3])))
+        {
+            "no": list(range(len(usages))),
+            "customer": [usage.customer_id for usage in usages],
+            "where": [Jsonb(dict(usage.where or {})) for usage in usages],
+            "start": [usage.period.start for usage in usages],
+            "end": [usage.period.end for usage in usages],
+        },
+    )
+    found = {
+        no: Counted(quantity, count, digest(int(first), int(second)))
+        for no, quantity, count, first, second in rows
+    }
+    return [found.get(no, Counted()) for no in range(len(usages))]
 
 
 def counted(
@@ -151,22 +173,77 @@ def counted(
     return [EventBehind(written_event_id(row[0].bytes), *row[1:]) for row in rows]
 
 
-def is_counted(connection: Connection, usage: MeteredUsage, spans: Sequence[Span], h: UUID) -> bool:
-    """Tell whether a usage counts the event with this hash."""
-    before = UUID(int=max(0, h.int - 1))
-    found = counted(connection, usage, spans, after=before, limit=1)
-    return any(event.event_id == written_event_id(h.bytes) for event in found)
+def is_counted(
+    connection: Connection, usage: MeteredUsage, spans: Sequence[Span], event: EventFound
+) -> bool:
+    """Tell whether a usage counts an event; reads nothing but what came with the event's receipt."""
+    rows = connection.execute(
+        sql.SQL(
+            "select 1 from ({events}) e where {inside} and receipt = %(receipt)s and h = %(h)s"
+        ).format(
+            events=_of_spans(on_day(spans, event.occurred_at.date()), usage.through_receipt),
+            inside=_INSIDE,
+        ),
+        {**_inside_values(usage), "receipt": event.receipt, "h": event.h},
+    )
+    return rows.fetchone() is not None
+
+
+def content_digest(connection: Connection, usage: MeteredUsage, spans: Sequence[Span]) -> str:
+    """Return the digest of the events that a usage counts, hashed anew from their content."""
+    first = second = 0
+    if spans:
+        with connection.cursor(name="content_digest") as cursor:
+            cursor.itersize = _ROWS_A_FETCH
+            rows = cursor.execute(
+                sql.SQL(
+                    """select source, event_id, type, subject, occurred_at, data::text
+                       from ({events}) e where {inside}"""
+                ).format(events=_of_spans(spans, usage.through_receipt), inside=_INSIDE),
+                _inside_values(usage),
+            )
+            for row in rows:
+                halves = fingerprint(*row)
+                first, second = first + halves[0], second + halves[1]
+    return digest(first, second)
+
+
+def altered_events(connection: Connection) -> Iterator[EventId]:
+    """Yield the events whose content is not what it was when they were taken, by day."""
+    with connection.cursor(name="altered_events") as cursor:
+        cursor.itersize = _ROWS_A_FETCH
+        rows = cursor.execute(
+            """select h, f1, f2, source, event_id, type, subject, occurred_at, data::text
+               from usage_event order by day, receipt, ordinal"""
+        )
+        for h, first, second, *content in rows:
+            if (first, second) != fingerprint(*content):
+                yield written_event_id(h.bytes)
+
+
+def on_day(spans: Sequence[Span], day: date) -> list[Span]:
+    """Return the part of the spans that is one day."""
+    return [
+        replace(span, first=day, until=day + timedelta(days=1))
+        for span in spans
+        if span.first <= day < span.until
+    ]
 
 
 def find(connection: Connection, h: UUID) -> EventFound | None:
     """Return when an event occurred, who used it then, and its receipt; None when unknown."""
+    place = connection.execute(
+        "select receipt, ordinal, day from event_identity where h = %s", [h]
+    ).fetchone()
+    if place is None:
+        return None
+    # With the day as a value and not from a join, one partition is read.
     row = connection.execute(
-        """select c.customer_id, e.occurred_at, e.receipt
-           from event_identity i
-           join usage_event e on e.receipt = i.receipt and e.ordinal = i.ordinal and e.day = i.day
+        """select e.h, c.customer_id, e.occurred_at, e.receipt
+           from usage_event e
            join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
-           where i.h = %s""",
-        [h],
+           where (e.receipt, e.ordinal, e.day) = (%s, %s, %s)""",
+        place,
     ).fetchone()
     return None if row is None else EventFound(*row)
 
@@ -175,13 +252,13 @@ def events_of(meter: Meter, first: date, until: date, through: int) -> sql.Compo
     """Return the query of the events that a meter version counts on some days, as known then.
 
     Its columns: customer_id, dimensions, occurred_at, h, f1, f2, value, member, is_usable, source,
-    event_id, type, subject. A dimension that an event lacks is the empty text, so it is still counted.
+    event_id, type, subject, receipt, data. A dimension that an event lacks is the empty text, so it is still counted.
     """
     value, member, usable = _counted_value(meter)
     return sql.SQL(
         """select c.customer_id, {dimensions} as dimensions, e.occurred_at, e.h, e.f1, e.f2,
                   {value} as value, {member} as member, {usable} as is_usable, e.source, e.event_id,
-                  e.type, e.subject
+                  e.type, e.subject, e.receipt, e.data
            from usage_event e
            join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
            where e.day >= {first} and e.day < {until} and e.type = {type}
