@@ -1,16 +1,19 @@
 """The composition root: settings in, a wired application out."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from tollbook.config import Settings, load
+from tollbook.config import Settings, TargetSettings, load
 from tollbook.connectors.netsuite.target import connect as connect_netsuite
 from tollbook.connectors.tryton.target import connect as connect_tryton
 from tollbook.errors import Rejected
+from tollbook.flow.capture.admit import Admission
+from tollbook.flow.post.policy import DeliveryPolicy
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
-from tollbook.runtime.intake import Desk
+from tollbook.runtime.intake import Desk, current_admission
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.street import Street
 from tollbook.sdk.target import Target
@@ -33,6 +36,8 @@ class App:
         self.clock = clock
         self.database = database
         self._targets: dict[str, Target] = {}
+        # Requests come in several threads; each ERP is connected once.
+        self._connecting = threading.Lock()
 
     def catalog(self, connection: Connection) -> Catalog:
         """Return all master data as known now."""
@@ -40,20 +45,30 @@ class App:
 
     def targets(self) -> dict[str, Target]:
         """Return the configured ERPs, connected on first use."""
-        for name, target in self.settings.targets.items():
-            if name not in self._targets:
-                if target.connector not in CONNECTORS:
-                    raise Rejected(
-                        "config.unknown_connector",
-                        f"Target {name} uses connector {target.connector!r}; there are "
-                        f"{', '.join(sorted(CONNECTORS))}.",
-                    )
-                self._targets[name] = CONNECTORS[target.connector](target.options, self.clock)
-        return dict(self._targets)
+        with self._connecting:
+            for name, target in self.settings.targets.items():
+                if name not in self._targets:
+                    self._targets[name] = self._connect(target)
+            return dict(self._targets)
+
+    def _connect(self, target: TargetSettings) -> Target:
+        if target.connector not in CONNECTORS:
+            raise Rejected(
+                "config.unknown_connector",
+                f"Target {target.name} uses connector {target.connector!r}; there are "
+                f"{', '.join(sorted(CONNECTORS))}.",
+            )
+        return CONNECTORS[target.connector](target.options, self.clock)
 
     def desk(self) -> Desk:
         """Return a desk that takes events into this database."""
         return Desk(self.database, self.clock, future_hours_max=self.settings.future_hours_max)
+
+    def admission(self, connection: Connection) -> Admission:
+        """Return what events are judged by, as known now."""
+        return current_admission(
+            connection, at=self.clock.now(), future_hours_max=self.settings.future_hours_max
+        )
 
     def replayer(self) -> Replayer:
         """Return what tries again what waits."""
@@ -65,9 +80,15 @@ class App:
             clock=self.clock,
         )
 
-    def street(self) -> Street:
+    def street(self, policy: DeliveryPolicy | None = None) -> Street:
         """Return the stages of this database, wired to the configured ERPs."""
-        return Street(self.database, self.targets(), catalog_of=self.catalog, clock=self.clock)
+        return Street(
+            self.database,
+            self.targets(),
+            catalog_of=self.catalog,
+            clock=self.clock,
+            policy=policy,
+        )
 
     def close_targets(self) -> None:
         """Release connections to ERPs."""

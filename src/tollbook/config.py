@@ -9,8 +9,25 @@ from typing import Any, Final
 
 from tollbook.errors import Rejected
 
-API_HOST: Final = "127.0.0.1"
-API_PORT: Final = 8420
+FILE_NAME: Final = "tollbook.toml"
+PORT_MAX: Final = 65_535
+LOG_FORMATS: Final = ("text", "json")
+
+# The variable that sets each setting; all but `home` and `actor` may also stand in the file, under
+# their own name. A variable that is set but empty counts as not set.
+VARIABLES: Final[Mapping[str, str]] = {
+    "home": "TOLLBOOK_HOME",
+    "database_url": "DATABASE_URL",
+    "pool_size": "TOLLBOOK_POOL_SIZE",
+    "api_host": "TOLLBOOK_API_HOST",
+    "api_port": "TOLLBOOK_API_PORT",
+    "api_keys": "TOLLBOOK_API_KEYS",
+    "actor": "TOLLBOOK_ACTOR",
+    "future_hours_max": "TOLLBOOK_FUTURE_HOURS_MAX",
+    "log_format": "TOLLBOOK_LOG_FORMAT",
+    "tryton_venv": "TOLLBOOK_TRYTON",
+}
+_NOT_IN_FILE: Final = frozenset({"home", "actor"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,39 +50,96 @@ class Settings:
 
     home: Path
     database_url: str = ""
-    api_host: str = API_HOST
-    api_port: int = API_PORT
+    pool_size: int = 8
+    api_host: str = "127.0.0.1"
+    api_port: int = 8420
     api_keys: tuple[str, ...] = ()
     actor: str = "unknown"
-    targets: Mapping[str, TargetSettings] = field(default_factory=dict)
     future_hours_max: int = 24
-    pool_size: int = 8
+    log_format: str = LOG_FORMATS[0]
     tryton_venv: Path = Path(".venv-tryton")
+    targets: Mapping[str, TargetSettings] = field(default_factory=dict)
+
+
+_DEFAULT: Final = Settings(home=Path())
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read settings from TOLLBOOK_* variables, DATABASE_URL and HOME/tollbook.toml.
+    """Read settings from variables and HOME/tollbook.toml; a variable wins over the file.
 
-    A variable wins over the file. Raises Rejected with the name of a setting that is wrong.
+    Raises Rejected with the name of a setting that is wrong, or that does not exist.
     """
     env = os.environ if environment is None else environment
-    home = Path(env.get("TOLLBOOK_HOME") or _default_home(env)).absolute()
-    file = _read_file(home / "tollbook.toml")
-    keys = env.get("TOLLBOOK_API_KEYS", "")
+    home = Path(env.get(VARIABLES["home"]) or _default_home(env)).absolute()
+    file = _read_file(home / FILE_NAME)
+    source = _Source(env, file)
     return Settings(
         home=home,
-        database_url=env.get("DATABASE_URL", str(file.get("database_url", ""))),
-        api_host=env.get("TOLLBOOK_API_HOST", str(file.get("api_host", API_HOST))),
-        api_port=_integer(
-            "TOLLBOOK_API_PORT", env.get("TOLLBOOK_API_PORT", file.get("api_port", API_PORT))
-        ),
-        api_keys=tuple(key for key in keys.split(",") if key) or tuple(file.get("api_keys", ())),
-        actor=env.get("TOLLBOOK_ACTOR") or env.get("USER") or "unknown",
+        database_url=source.text("database_url", _DEFAULT.database_url),
+        pool_size=source.number("pool_size", _DEFAULT.pool_size, at_least=2),
+        api_host=source.text("api_host", _DEFAULT.api_host),
+        api_port=source.number("api_port", _DEFAULT.api_port, at_least=1, at_most=PORT_MAX),
+        api_keys=source.texts("api_keys"),
+        actor=env.get(VARIABLES["actor"]) or env.get("USER") or _DEFAULT.actor,
+        future_hours_max=source.number("future_hours_max", _DEFAULT.future_hours_max, at_least=0),
+        log_format=source.choice("log_format", LOG_FORMATS),
+        tryton_venv=Path(source.text("tryton_venv", str(_DEFAULT.tryton_venv))).absolute(),
         targets=_targets(file.get("targets", {}), env),
-        future_hours_max=_integer("future_hours_max", file.get("future_hours_max", 24)),
-        pool_size=_integer("pool_size", file.get("pool_size", 8)),
-        tryton_venv=Path(env.get("TOLLBOOK_TRYTON", ".venv-tryton")).absolute(),
     )
+
+
+class _Source:
+    """Where a setting's value comes from, and how messages name it."""
+
+    def __init__(self, env: Mapping[str, str], file: Mapping[str, Any]) -> None:
+        self._env = env
+        self._file = file
+
+    def text(self, name: str, default: str) -> str:
+        value, said_by = self._find(name, default)
+        if not isinstance(value, str):
+            raise Rejected("config.not_text", f"{said_by} must be text, not {value!r}.")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        value, said_by = self._find(name, [])
+        if isinstance(value, str) and said_by == VARIABLES[name]:
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+            raise Rejected(
+                "config.not_a_list", f"{said_by} must be a list of texts, none of them empty."
+            )
+        return tuple(value)
+
+    def number(self, name: str, default: int, *, at_least: int, at_most: int = 10**9) -> int:
+        value, said_by = self._find(name, default)
+        try:
+            number = int(str(value))
+        except ValueError:
+            raise Rejected(
+                "config.not_a_number", f"{said_by} must be a whole number, not {value!r}."
+            ) from None
+        if not at_least <= number <= at_most:
+            raise Rejected(
+                "config.out_of_range",
+                f"{said_by} must be from {at_least} to {at_most}, not {number}.",
+            )
+        return number
+
+    def choice(self, name: str, options: tuple[str, ...]) -> str:
+        value, said_by = self._find(name, options[0])
+        if value not in options:
+            raise Rejected(
+                "config.not_an_option",
+                f"{said_by} must be one of {', '.join(options)}, not {value!r}.",
+            )
+        return str(value)
+
+    def _find(self, name: str, default: object) -> tuple[Any, str]:
+        variable = VARIABLES[name]
+        if self._env.get(variable):
+            return self._env[variable], variable
+        return self._file.get(name, default), f"{name} in {FILE_NAME}"
 
 
 def _default_home(env: Mapping[str, str]) -> str:
@@ -79,16 +153,17 @@ def _read_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+        found = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Rejected("config.malformed", f"{path} is not valid TOML: {error}.") from error
-
-
-def _integer(name: str, value: object) -> int:
-    try:
-        return int(str(value))
-    except ValueError:
-        raise Rejected("config.not_a_number", f"{name} must be a number, not {value!r}.") from None
+    known = {*VARIABLES, "targets"} - _NOT_IN_FILE
+    strange = sorted(found.keys() - known)
+    if strange:
+        raise Rejected(
+            "config.unknown_setting",
+            f"{path} has {', '.join(strange)}; there are {', '.join(sorted(known))}.",
+        )
+    return found
 
 
 def _targets(found: object, env: Mapping[str, str]) -> dict[str, TargetSettings]:

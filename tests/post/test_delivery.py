@@ -490,7 +490,7 @@ def test_the_claim_reads_an_index_however_long_the_backlog(database: Database) -
                 """explain select posting_id from posting p
                    where state in ('ready', 'doubtful', 'pending_remote') and target = 'erp'
                      and available_at <= now() and (lease_until is null or lease_until <= now())
-                   order by available_at, posting_id limit 1 for update skip locked"""
+                   order by available_at, position limit 1 for update skip locked"""
             )
         )
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from meter.company import AT, BOOK, NOVEMBER, Company, contract, flat_price, unit_price
 from tollbook.controls.lineage import parents
-from tollbook.flow.rate.price import multiplied_out, rerate
+from tollbook.flow.rate.price import multiplied_out, price_usage
 from tollbook.flow.rate.rated import obligation_key
 from tollbook.flow.rate.store import charges_by_id, history, load_charges, open_charges
 from tollbook.flow.rate.truth import month_truth
@@ -60,7 +60,7 @@ class TestUsage:
             (rated,) = load_charges(connection, NOVEMBER)
             links = parents(connection, [charge.charge_id])
         assert rated.price == unit_price("large", "0.002")
-        assert rerate(rated, usage).amount == charge.amount
+        assert price_usage(usage, rated.price).amount == charge.amount
         assert links == [(charge.charge_id, usage.usage_id, "rate")]
 
     def test_rating_again_writes_nothing(self, database: Database) -> None:

@@ -115,3 +115,19 @@ def test_a_fixed_clock_moves_only_by_waiting() -> None:
 
     assert clock.now() == datetime(2023, 12, 1, 9, 1, tzinfo=UTC)
     assert clock.monotonic() == 60
+
+
+@pytest.mark.parametrize(
+    "written", ["1e-13", "1e-999999999", "1.0000000000001", "1e26", "1e999999999"]
+)
+def test_a_quantity_beyond_the_database_is_refused_at_once(written: str) -> None:
+    with pytest.raises(ValueError, match="a quantity has at most"):
+        parse_quantity(Decimal(written))
+
+
+def test_zero_is_zero_however_it_is_written() -> None:
+    assert [plain(parse_quantity(zero)) for zero in ("0e-999999999", "-0.00", "0E999999999")] == [
+        "0",
+        "0",
+        "0",
+    ]

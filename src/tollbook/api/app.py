@@ -1,33 +1,43 @@
 """The HTTP application: a bare route for events, FastAPI for everything else."""
 
+import multiprocessing
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from tollbook import __version__
-from tollbook.api.access import RequireKey
+from tollbook.api.access import LimitBody, RequireKey
 from tollbook.api.events_schema import EVENTS_PATH
 from tollbook.api.intake import intake_routes
-from tollbook.api.problems import install
-from tollbook.api.v1 import billing, capture, control, masterdata, posting, prices
+from tollbook.api.problems import PROBLEM_RESPONSE, install
+from tollbook.api.v1 import billing, capture, control, masterdata, posting, prices, signals
 from tollbook.app import App, open_app
+from tollbook.config import load
+from tollbook.flow.capture.step import Status
+from tollbook.observe.log import configure
+from tollbook.observe.metrics import EventCounts
 from tollbook.runtime.intake import Intake
-from tollbook.runtime.process import end_with_parent
+from tollbook.runtime.process import end_with
 
 
 def create() -> FastAPI:
-    """Build the application of a server process; it ends with the process that started it."""
-    end_with_parent()
+    """Build the application of a server process, which ends with the process that started it."""
+    server = multiprocessing.parent_process()
+    if server is not None and server.pid is not None:
+        end_with(server.pid)
+    settings = load()
+    configure(settings.log_format)
     stack = ExitStack()
-    return build(stack.enter_context(open_app()), on_close=stack)
+    return build(stack.enter_context(open_app(settings)), on_close=stack)
 
 
 def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     """Build the HTTP application on an open one; `on_close` is closed when serving ends."""
     intake = Intake(app.desk())
+    counts = EventCounts(get_args(Status))
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
@@ -43,20 +53,23 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        responses={422: PROBLEM_RESPONSE, "default": PROBLEM_RESPONSE},
     )
     api.state.tollbook = app
+    api.state.event_counts = counts
     install(api)
-    # Routers first: they match their own paths, and the bare route takes POST /v1/events.
-    for module in (capture, masterdata, billing, posting, control, prices):
+    # First, so that the hot path is matched against nothing else.
+    api.router.routes.extend(intake_routes(intake, on_answered=counts.add))
+    for module in (capture, masterdata, billing, posting, control, prices, signals):
         api.include_router(module.router)
-    api.router.routes.extend(intake_routes(intake))
+    api.add_middleware(LimitBody)
     api.add_middleware(RequireKey, keys=app.settings.api_keys)
-    _describe_events(api)
+    _complete_document(api, is_key_required=bool(app.settings.api_keys))
     return api
 
 
-def _describe_events(api: FastAPI) -> None:
-    """Add the events route to the OpenAPI document, made once."""
+def _complete_document(api: FastAPI, *, is_key_required: bool) -> None:
+    """Add to the OpenAPI document what FastAPI does not see: the events route and the keys."""
     described: dict[str, Any] = {}
     generated = api.openapi
 
@@ -64,6 +77,10 @@ def _describe_events(api: FastAPI) -> None:
         if not described:
             described.update(generated())
             described["paths"] = {"/v1/events": EVENTS_PATH, **described["paths"]}
+            if is_key_required:
+                scheme = {"type": "http", "scheme": "bearer"}
+                described["components"]["securitySchemes"] = {"key": scheme}
+                described["security"] = [{"key": []}]
         return described
 
     # FastAPI's own way of extending the document is to replace this method.

@@ -1,13 +1,13 @@
-"""What every route needs: the application, a transaction, who is acting."""
+"""What every route needs: the application, a transaction, who is acting, exact JSON."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 
 from tollbook.app import App
 from tollbook.errors import Rejected
-from tollbook.storage.database import Connection
+from tollbook.storage.database import Connection, decode_json
 from tollbook.values.period import Month
 
 
@@ -55,11 +55,28 @@ def parse_month(text: str) -> Month:
         raise Rejected("api.invalid_month", f"{error}.") from error
 
 
+async def raw_body(request: Request) -> bytes:
+    """Read the body. This alone is asynchronous: routes work on the database in threads."""
+    return await request.body()
+
+
+def exact_json(raw: Annotated[bytes, Depends(raw_body)]) -> dict[str, Any]:
+    """Read a body that is a JSON object with its numbers exact, as FastAPI would not."""
+    try:
+        body = decode_json(raw)
+    except (ValueError, RecursionError) as error:
+        raise Rejected("api.malformed_json", f"The body is not JSON: {error}.") from error
+    if not isinstance(body, dict):
+        raise Rejected("api.not_an_object", "The body must be a JSON object.")
+    return body
+
+
 AppHere = Annotated[App, Depends(the_app)]
 # scope "function": the commit happens before the answer goes out, so a 2xx is durable.
 InTransaction = Annotated[Connection, Depends(transaction, scope="function")]
 Actor = Annotated[str, Depends(actor)]
 MonthHere = Annotated[Month, Depends(month_in_query)]
 MonthMaybe = Annotated[Month | None, Depends(optional_month)]
+ExactJson = Annotated[dict[str, Any], Depends(exact_json)]
 Identifier = Annotated[str, Path(max_length=2048)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most this many.")]

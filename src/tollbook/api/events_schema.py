@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from tollbook.api.problems import PROBLEM_RESPONSE
+
 _EVENT: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["specversion", "id", "source", "type", "subject", "time"],
@@ -26,6 +28,8 @@ _RESULT: Final[dict[str, Any]] = {
         "event_id": {"type": "string"},
         "code": {"type": "string"},
         "message": {"type": "string"},
+        "conflict_id": {"type": "string"},
+        "quarantine_id": {"type": "string"},
     },
 }
 _ANSWER: Final[dict[str, Any]] = {
@@ -46,11 +50,7 @@ def _answer(description: str) -> dict[str, Any]:
 
 
 def _problem(description: str) -> dict[str, Any]:
-    schema = {"type": "object", "properties": {"code": {"type": "string"}}}
-    return {
-        "description": description,
-        "content": {"application/problem+json": {"schema": schema}},
-    }
+    return {**PROBLEM_RESPONSE, "description": description}
 
 
 EVENTS_PATH: Final[dict[str, Any]] = {

@@ -34,6 +34,8 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "trace": ("trace", "trace", "Walk from any id to every other stage, both ways."),
     "verify": ("trace", "verify", "Recompute an issued invoice from its raw events."),
     "price": ("price", "price", "Rate a quantity against a price in a file."),
+    "revenue": ("revenue", "revenue", "What is recognized, and what is owed as service."),
+    "database": ("database", "database", "Where the database is, and a backup of it."),
     "doctor": ("doctor", "doctor", "Check the invariants of the books."),
 }
 

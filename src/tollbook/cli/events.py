@@ -10,6 +10,7 @@ from typing import IO, Any, Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
@@ -65,7 +66,13 @@ def import_command(file: Path, *, is_json: bool) -> None:
 @events.command("list")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="UTC day (default: the newest).")
 @click.option("--subject", help="Only events of this subject.")
-@click.option("--limit", default=_NEWEST, show_default=True, type=click.IntRange(1, 10_000))
+@click.option(
+    "--limit",
+    default=_NEWEST,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="At most this many.",
+)
 @json_option
 def list_command(*, day: datetime | None, subject: str | None, limit: int, is_json: bool) -> None:
     """List the events of a UTC day, the latest taken first."""
@@ -177,6 +184,21 @@ def list_quarantine_command(
     table = Table(_id_column("Quarantine"), "Code", "Cause", "What is wrong", "State")
     for held in found:
         table.add_row(held.quarantine_id, held.code, held.cause, held.message, held.state)
+    console().print(table)
+
+
+@quarantine.command("causes")
+@json_option
+def causes_command(*, is_json: bool) -> None:
+    """Count the open refusals by code and cause, most numerous first."""
+    with open_app() as app, app.database.transaction() as connection:
+        found = store.count_quarantine(connection)
+    if is_json:
+        write_json([{"code": code, "cause": cause, "count": n} for code, cause, n in found])
+        return
+    table = Table("Refusals", "Code", "Cause")
+    for code, cause, number in found:
+        table.add_row(f"{number:,}", code, escape(cause))
     console().print(table)
 
 

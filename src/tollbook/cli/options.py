@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import click
+from rich.console import Console
 
 from tollbook.values.codec import to_builtins
 from tollbook.values.period import Month
+
+# Rich falls back to 80 columns when it does not write to a terminal, and cuts tables off.
+FILE_WIDTH: Final = 160
 
 
 class MonthType(click.ParamType[Month]):
@@ -45,3 +49,11 @@ def period_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def write_json(record: object) -> None:
     """Write a record as JSON on standard output."""
     click.echo(json.dumps(to_builtins(record), indent=2, ensure_ascii=False))
+
+
+def console() -> Console:
+    """Return where tables are written: as wide as the terminal, or wide enough for a file."""
+    found = Console(highlight=False)
+    if not found.is_terminal:
+        found.width = max(found.width, FILE_WIDTH)
+    return found

@@ -1,6 +1,7 @@
 """Rate a quantity against a price in a file, by the code that rates in production, and no database."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from tollbook.values.quantity import plain
 
 FILE_BYTES_MAX: Final = 1_000_000
 _NULLS: Final = ("", "~", "null")
+# A number as price books write it: 1_000_000 and 0.002.
+_NUMBER: Final = re.compile(r"[0-9]+(?:_[0-9]+)*(?:[.][0-9]+)?")
 
 
 @click.group()
@@ -56,6 +59,8 @@ def _without_nulls(value: Any) -> Any:
         return {key: _without_nulls(item) for key, item in value.items() if item not in _NULLS}
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return value.replace("_", "")
     return value
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -10,6 +10,9 @@ from tollbook.app import open_app
 from tollbook.cli.options import json_option, period_option, write_json
 from tollbook.runtime.street import RUN_STAGES, Ran, Run
 from tollbook.values.period import Month
+
+# Counts that say nothing when they are 0.
+_ONLY_WHEN_ANY: Final = ("set_aside", "unavailable")
 
 
 @click.command()
@@ -76,7 +79,8 @@ def _counts(result: Any) -> list[str]:
         value = getattr(result, field.name)
         count = len(value) if isinstance(value, tuple | list) else value
         if isinstance(value, dict):
-            counts += [f"{number} {name}" for name, number in sorted(value.items())]
-        elif isinstance(count, int) and (count or field.name != "set_aside"):
+            prefix = "" if field.name == "turns" else f"{field.name} "
+            counts += [f"{prefix}{number} {name}" for name, number in sorted(value.items())]
+        elif isinstance(count, int) and (count or field.name not in _ONLY_WHEN_ANY):
             counts.append(f"{field.name.replace('_', ' ')} {count}")
     return counts

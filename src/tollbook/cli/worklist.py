@@ -1,12 +1,12 @@
 """The command line of the finance worklist."""
 
-import json
-
 import click
-from rich.console import Console
+from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from tollbook.app import App, open_app
+from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
 from tollbook.records.control import WorkItem
 from tollbook.values.codec import to_builtins
@@ -21,29 +21,27 @@ def worklist() -> None:
 
 @worklist.command("list")
 @click.option("--all", "is_all", is_flag=True, help="Resolved items too.")
-@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+@json_option
 def list_command(*, is_all: bool, is_json: bool) -> None:
     """List open work items, oldest first."""
     with open_app() as app, app.database.transaction() as connection:
         items = list_items(connection, state=None if is_all else "open")
     if is_json:
-        click.echo(json.dumps(to_builtins(items), indent=2))
+        write_json(items)
         return
-    Console().print(_table(items))
+    console().print(_table(items))
 
 
 @worklist.command()
 @click.argument("item_id")
-@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+@json_option
 def show(item_id: str, *, is_json: bool) -> None:
     """Show one work item, what it holds, and what closes it."""
     with open_app() as app:
         item, objects = _load(app, item_id)
     action = CODES[item.code].action
     if is_json:
-        click.echo(
-            json.dumps({**to_builtins(item), "objects": objects, "action": action}, indent=2)
-        )
+        write_json({**to_builtins(item), "objects": objects, "action": action})
         return
     click.echo(f"{item.work_item_id}  {item.code}  {item.state}  owner: {item.owner}")
     click.echo(item.message)
@@ -55,13 +53,13 @@ def show(item_id: str, *, is_json: bool) -> None:
 @worklist.command()
 @click.option("--reason", default="cause fixed", show_default=True, help="Why, for the audit.")
 @click.option("--by", default=None, help="Who (default: TOLLBOOK_ACTOR or the user).")
-@click.option("--json", "is_json", is_flag=True, help="Write JSON.")
+@json_option
 def replay(*, reason: str, by: str | None, is_json: bool) -> None:
     """Try again everything that waits; what gets through leaves the worklist."""
     with open_app() as app:
         result = app.replayer().replay_all(by=by or app.settings.actor, reason=reason)
     if is_json:
-        click.echo(json.dumps(to_builtins(result), indent=2))
+        write_json(result)
         return
     click.echo(
         f"{result.events_replayed} events and {result.postings_released} postings got through; "
@@ -78,14 +76,15 @@ def _load(app: App, item_id: str) -> tuple[WorkItem, list[str]]:
 
 
 def _table(items: list[WorkItem]) -> Table:
-    table = Table("Work item", "Code", "Holds", "Owner", "What happened")
+    table = Table("Work item", "Code", "Holds", "Owner", "What happened", box=box.SIMPLE)
     for item in items:
         marker = " (blocks close)" if item.blocks_close else ""
+        happened = item.message if item.state == "open" else f"[resolved: {item.resolution}]"
         table.add_row(
             item.work_item_id,
             item.code + marker,
             str(item.object_count),
             item.owner,
-            item.message if item.state == "open" else f"[resolved: {item.resolution}]",
+            escape(happened),
         )
     return table

@@ -1,27 +1,36 @@
 """Structured logs on standard error; secrets never reach them."""
 
 import logging
+import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 import structlog
 
+HIDDEN: Final = "(hidden)"
+
 _SECRET_WORDS: Final = ("password", "secret", "token", "authorization", "api_key")
+# What secrets look like inside a text: user:password@host, and `password=...` of a database.
+_SECRET_IN_TEXT: Final = re.compile(
+    r"(?P<before>://[^\s:/@]*:|\bpassword=|\bBearer )(?P<secret>'[^']*'|[^\s@]+)", re.IGNORECASE
+)
 
 
-def configure(*, is_json: bool) -> None:
-    """Send log lines to standard error, as JSON for machines or as text for people."""
+def configure(log_format: str) -> None:
+    """Send log lines to standard error, as `json` for machines or as `text` for people."""
     renderer: Any = (
-        structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            hide_secrets,
             structlog.processors.format_exc_info,
+            hide_secrets,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -37,8 +46,17 @@ def logger(name: str) -> Any:
 def hide_secrets(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Replace the value of any field whose name tells that it is secret."""
-    for key in event:
-        if any(word in key.lower() for word in _SECRET_WORDS):
-            event[key] = "(hidden)"
-    return event
+    """Replace what a field's name or its look tells to be secret, however deep it lies."""
+    return {key: _hidden(key, value) for key, value in event.items()}
+
+
+def _hidden(key: str, value: Any) -> Any:
+    if any(word in key.lower() for word in _SECRET_WORDS):
+        return HIDDEN
+    if isinstance(value, str):
+        return _SECRET_IN_TEXT.sub(rf"\g<before>{HIDDEN}", value)
+    if isinstance(value, Mapping):
+        return {inner: _hidden(str(inner), one) for inner, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hidden(key, one) for one in value]
+    return value

@@ -1,16 +1,45 @@
-"""Processes that must not outlive the one that started them."""
+"""A supervisor and its children: started together, kept running, ended together."""
 
+import fcntl
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO, Final
 
-LOOK_SECONDS: Final = 1.0
+from tollbook.errors import Blocked, Failure
+from tollbook.observe.log import logger
+from tollbook.values.clock import Clock
+
+LOOK_SECONDS: Final = 0.5
+RESTART_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 20.0
+# Longer than the children of a killed supervisor need to end.
+PORT_SECONDS: Final = 5.0
+
+_LOG: Final = logger("supervisor")
 
 
-def end_with_parent() -> None:
-    """End this process soon after the one that started it is gone, however it went."""
-    parent = os.getppid()
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGINT and SIGTERM set."""
+    stop = threading.Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+    return stop
+
+
+def end_with(parent: int) -> None:
+    """End this process soon after its parent is gone, however it went, even if it is already."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -18,3 +47,112 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+@contextmanager
+def sole_supervisor(home: Path) -> Iterator[None]:
+    """Be the one supervisor of a home while the block runs; Blocked when there is another."""
+    home.mkdir(parents=True, exist_ok=True)
+    # The kernel drops the lock with its process: a killed supervisor is never in the way.
+    with _lock_file(home).open("a+") as lock:
+        if not _try_lock(lock):
+            raise Blocked(
+                "runtime.already_up",
+                f"Tollbook is up in {home} (process {_read(lock)}): stop it with `tollbook down`, "
+                "or choose another TOLLBOOK_HOME and TOLLBOOK_API_PORT.",
+            )
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def end_supervisor(home: Path) -> bool:
+    """Stop the supervisor of a home and wait until it is gone; tell whether there was one."""
+    if not _lock_file(home).is_file():
+        return False
+    with _lock_file(home).open("a+") as lock:
+        if _try_lock(lock):
+            return False
+        os.kill(int(_read(lock)), signal.SIGTERM)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+    return True
+
+
+def wait_for_port(host: str, port: int, clock: Clock) -> None:
+    """Return when a port can be listened on; Blocked when somebody else keeps it."""
+    deadline = clock.monotonic() + PORT_SECONDS
+    while not _is_free(host, port):
+        if clock.monotonic() > deadline:
+            raise Blocked(
+                "runtime.port_taken",
+                f"Port {port} on {host} is in use: stop what listens there, or set "
+                "TOLLBOOK_API_PORT to another.",
+            )
+        clock.wait(LOOK_SECONDS)
+
+
+def supervise(
+    commands: Sequence[Sequence[str]], stop: threading.Event, *, keep: Callable[[], None]
+) -> None:
+    """Keep a process per Tollbook command running until told to stop, then end them all.
+
+    `keep` is called every second for what else must run; its failure is logged and tried again.
+    """
+    running = [_start(command) for command in commands]
+    try:
+        while not stop.wait(RESTART_SECONDS):
+            try:
+                keep()
+            except Failure as failure:
+                _LOG.warning("not_running", reason=str(failure))
+            for at, (command, process) in enumerate(zip(commands, running, strict=True)):
+                if process.poll() is not None:
+                    _LOG.warning("restarted", command=command[0], exit_code=process.returncode)
+                    running[at] = _start(command)
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            _end(process)
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    tied = ["--parent", str(os.getpid())]
+    return subprocess.Popen([sys.executable, "-m", "tollbook.cli", *command, *tied])  # noqa: S603 - ours
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _lock_file(home: Path) -> Path:
+    return home / "up.lock"
+
+
+def _try_lock(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(lock: IO[str]) -> str:
+    lock.seek(0)
+    return lock.read()
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

@@ -9,7 +9,7 @@ from tollbook.masterdata.catalog import Catalog
 from tollbook.runtime.intake import Desk
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
-from tollbook.worklist.store import list_items
+from tollbook.worklist.store import open_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Replayer:
         with self._database.transaction() as connection:
             catalog, at = self._catalog_of(connection), self._clock.now()
             released = release_fixed(connection, catalog=catalog, targets=self._targets, at=at)
-            still_open = len(list_items(connection))
+            still_open = sum(open_counts(connection).values())
         return Replayed(events, len(released.released), still_open)
 
     def replay_events(self, *, by: str, reason: str) -> int:

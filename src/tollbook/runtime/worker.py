@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import psycopg
@@ -12,7 +13,6 @@ from tollbook.flow.meter.step import summarize
 from tollbook.masterdata.catalog import Catalog
 from tollbook.observe.log import logger
 from tollbook.runtime.deliver import deliver
-from tollbook.runtime.intake import Desk
 from tollbook.runtime.replay import Replayer
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Connection, Database
@@ -20,6 +20,8 @@ from tollbook.values.clock import Clock
 
 ROUND_SECONDS: Final = 1.0
 ACTOR: Final = "worker"
+
+_LOG: Final = logger("worker")
 
 CatalogOf = Callable[[Connection], Catalog]
 
@@ -31,68 +33,54 @@ def work(
     catalog_of: CatalogOf,
     clock: Clock,
     stop: threading.Event,
-    desk: Desk,
+    replayer: Replayer,
 ) -> None:
-    """Go round until told to stop: summarize, replay what new master data allows, deliver."""
-    replayer = Replayer(database, desk, tuple(targets), catalog_of=catalog_of, clock=clock)
-    rounds = _Rounds(database, targets, catalog_of, clock, stop, replayer)
-    while not stop.is_set():
-        rounds.once()
-        stop.wait(ROUND_SECONDS)
+    """Summarize, replay what new master data allows, and deliver, until told to stop.
+
+    Each job has a thread of its own, so that none waits for another or falls with it.
+    """
+
+    def summarize_days() -> None:
+        with database.transaction() as connection:
+            summarize(connection, catalog=catalog_of(connection), at=clock.now())
+
+    def deliver_postings() -> None:
+        deliver(database, targets, catalog_of=catalog_of, clock=clock, until_idle=False, stop=stop)
+
+    jobs: dict[str, Callable[[], None]] = {
+        "summarize": summarize_days,
+        "replay": _Replay(database, replayer),
+    }
+    if targets:
+        jobs["deliver"] = deliver_postings
+    with ThreadPoolExecutor(len(jobs), thread_name_prefix="job") as threads:
+        for name, job in jobs.items():
+            threads.submit(_again_and_again, name, job, stop)
+        stop.wait()
 
 
-class _Rounds:
-    """What one round does; a job that fails is logged and tried again in the next round."""
+class _Replay:
+    """Brings refused events to the door again when master data has changed since the last time."""
 
-    def __init__(
-        self,
-        database: Database,
-        targets: Mapping[str, Target],
-        catalog_of: CatalogOf,
-        clock: Clock,
-        stop: threading.Event,
-        replayer: Replayer,
-    ) -> None:
+    def __init__(self, database: Database, replayer: Replayer) -> None:
         self._database = database
-        self._targets = targets
-        self._catalog_of = catalog_of
-        self._clock = clock
-        self._stop = stop
         self._replayer = replayer
-        self._known_master_data: object = None
-        self._log = logger("worker")
+        self._seen: object = None
 
-    def once(self) -> None:
-        """Do each job once."""
-        for job in (self._summarize, self._replay, self._deliver):
-            if self._stop.is_set():
-                return
-            try:
-                job()
-            except (Failure, psycopg.OperationalError) as failure:
-                self._log.warning("job_failed", job=job.__name__.strip("_"), reason=str(failure))
-
-    def _summarize(self) -> None:
-        with self._database.transaction() as connection:
-            summarize(connection, catalog=self._catalog_of(connection), at=self._clock.now())
-
-    def _replay(self) -> None:
+    def __call__(self) -> None:
         with self._database.transaction() as connection:
             state = master_data_state(connection)
-        if state != self._known_master_data:
+        if state != self._seen:
             self._replayer.replay_events(by=ACTOR, reason="master data changed")
-            self._known_master_data = state
+            self._seen = state
 
-    def _deliver(self) -> None:
-        if not self._targets:
-            return
-        done = deliver(
-            self._database,
-            self._targets,
-            catalog_of=self._catalog_of,
-            clock=self._clock,
-            until_idle=True,
-            stop=self._stop,
-        )
-        if done.turns:
-            self._log.info("delivered", turns=dict(done.turns), waiting=dict(done.waiting))
+
+def _again_and_again(name: str, job: Callable[[], None], stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            job()
+        except (Failure, psycopg.OperationalError) as failure:
+            _LOG.warning("job_failed", job=name, reason=str(failure))
+        except Exception:  # noqa: BLE001 - the runtime isolates one job
+            _LOG.exception("job_met_a_bug", job=name)
+        stop.wait(ROUND_SECONDS)

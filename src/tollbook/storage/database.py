@@ -35,6 +35,11 @@ def connect(dsn: str, *, autocommit: bool = False) -> Connection:
     """Open one connection in UTC; Blocked when the server cannot be reached or is too old."""
     try:
         connection = psycopg.connect(dsn, autocommit=autocommit, options=SESSION_OPTIONS)
+    except psycopg.ProgrammingError as error:
+        raise Blocked(
+            "storage.invalid_url",
+            f"DATABASE_URL is no connection string of PostgreSQL: {str(error).strip()}.",
+        ) from error
     except psycopg.OperationalError as error:
         raise Blocked(
             "storage.unreachable",

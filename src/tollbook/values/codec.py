@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -51,8 +50,3 @@ def readable(error: Exception) -> str:
     if match is None:
         return text
     return f"{match['path'] or 'value'}: {text[: match.start()]}"
-
-
-def decimal_text(value: Decimal) -> str:
-    """Write a decimal exactly, without an exponent."""
-    return f"{value:f}"

@@ -89,12 +89,12 @@ def replay(
     answer = step.replay(
         connection,
         quarantined=quarantine_id,
-        admission=app.desk().admission(at_once=True),
+        admission=app.admission(connection),
         by=by,
         reason=body.reason,
         at=app.clock.now(),
     )
-    return to_builtins(answer)
+    return answer._asdict()
 
 
 @router.post("/v1/quarantine/{quarantine_id}/discard", summary="Close it", status_code=204)

@@ -1,14 +1,14 @@
 """Control: the worklist, reconciliation, lineage, month runs, and whether the service is well."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from tollbook import __version__
 from tollbook.api.context import Actor, AppHere, Identifier, InTransaction, MonthHere, parse_month
-from tollbook.errors import Rejected
+from tollbook.errors import Rejected, Transient
 from tollbook.flow.reconcile.step import reconcile
 from tollbook.flow.reconcile.store import kept
 from tollbook.reports.trace import trace
@@ -20,12 +20,14 @@ from tollbook.worklist.store import get_item, list_items, objects_of
 
 router = APIRouter(tags=["control"])
 
+HEALTH_SECONDS: Final = 2
+
 
 class RunRequest(BaseModel):
     """A month to run. Without `approve`, drafts wait for a person."""
 
-    month: str
-    until: str = RUN_STAGES[-1]
+    month: str = Field(examples=["2023-11"])
+    until: str = Field(default=RUN_STAGES[-1], json_schema_extra={"enum": list(RUN_STAGES)})
     approve: bool = False
     reason: str = "month run over the API"
     booked_on: date | None = None
@@ -38,9 +40,10 @@ class Reason(BaseModel):
 
 
 @router.get("/v1/health", summary="Is the service well?")
-def health(connection: InTransaction) -> dict[str, str]:
-    """Answer when the database answers."""
-    connection.execute("select 1")
+def health(app: AppHere) -> dict[str, str]:
+    """Answer ok when the database answers; needs no key."""
+    if not app.database.answers(within_seconds=HEALTH_SECONDS):
+        raise Transient("storage.unavailable", "The database does not answer.")
     return {"status": "ok", "version": __version__}
 
 

@@ -2,17 +2,20 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
-from tollbook.api.context import Actor, AppHere, Identifier, InTransaction
+from tollbook.api.context import Actor, AppHere, ExactJson, Identifier, InTransaction
+from tollbook.api.problems import problem
 from tollbook.errors import Rejected
 from tollbook.masterdata.catalog import KINDS
 from tollbook.masterdata.step import apply_plan, plan_documents
 from tollbook.masterdata.view import plan_view, version_view
-from tollbook.storage.database import decode_json
 from tollbook.values.codec import to_builtins
 
 router = APIRouter(tags=["master data"])
+
+INVALID: Final = "masterdata.plan_has_problems"
+_CORRECT_FIRST: Final = "Nothing was applied: correct what is listed under problems."
 
 # The body is read by us, because numbers in it must stay exact.
 _BODY: Final[dict[str, Any]] = {
@@ -34,46 +37,45 @@ _BODY: Final[dict[str, Any]] = {
 }
 
 
-async def _documents(request: Request) -> dict[str, Any]:
-    try:
-        documents = decode_json(await request.body())
-    except ValueError as error:
-        raise Rejected("api.malformed_json", f"The body is not JSON: {error}.") from error
-    if not isinstance(documents, dict):
-        raise Rejected("api.not_an_object", "The body is an object of sections, such as customers.")
-    return documents
-
-
 @router.post("/v1/master-data/plan", summary="Plan a change", openapi_extra=_BODY)
-async def make_plan(request: Request, app: AppHere, connection: InTransaction) -> Any:
+def make_plan(documents: ExactJson, app: AppHere, connection: InTransaction) -> Any:
     """Return what applying these documents would change, as a difference; nothing is stored."""
-    documents = await _documents(request)
     return plan_view(plan_documents(connection, documents, app.clock.now()))
 
 
 @router.post("/v1/master-data/apply", summary="Apply a change", openapi_extra=_BODY)
-async def apply(
-    request: Request,
+def apply(
+    documents: ExactJson,
     app: AppHere,
-    connection: InTransaction,
     by: Actor,
     reason: Annotated[str, Query(description="Why, for the audit.")] = "applied over the API",
 ) -> Any:
-    """Store new versions in one transaction; refused as a whole when one document is wrong."""
-    documents = await _documents(request)
+    """Store new versions in one transaction, all or none, then try again what waited for them."""
     at = app.clock.now()
-    planned = plan_documents(connection, documents, at)
-    applied = apply_plan(connection, planned, by=by, reason=reason, at=at)
-    return {**plan_view(planned), "applied": to_builtins(applied)}
+    with app.database.transaction() as connection:
+        planned = plan_documents(connection, documents, at)
+        if planned.problems:
+            return problem(422, INVALID, _CORRECT_FIRST, problems=plan_view(planned)["problems"])
+        applied = apply_plan(connection, planned, by=by, reason=reason, at=at)
+    replayed = app.replayer().replay_all(by=by, reason=f"master data applied: {reason}")
+    return {
+        **plan_view(planned),
+        "applied": to_builtins(applied),
+        "replayed": to_builtins(replayed),
+    }
 
 
 @router.get("/v1/master-data", summary="List master data")
 def list_versions(
     app: AppHere,
     connection: InTransaction,
-    kind: Annotated[str | None, Query(enum=list(KINDS), description="Only this kind.")] = None,
+    kind: Annotated[
+        str | None, Query(json_schema_extra={"enum": list(KINDS)}, description="Only this kind.")
+    ] = None,
 ) -> Any:
     """Return the present version of each record."""
+    if kind is not None and kind not in KINDS:
+        raise Rejected("masterdata.unknown_kind", f"{kind!r} is none of {', '.join(KINDS)}.")
     catalog, today = app.catalog(connection), app.clock.now().date()
     return [
         version_view(catalog.in_force(one, key, today) or catalog.versions[one, key][-1])

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
+from tollbook.api.context import ExactJson
 from tollbook.errors import Rejected
 from tollbook.flow.rate.evaluate import evaluate, shown
-from tollbook.storage.database import decode_json
 
 router = APIRouter(tags=["prices"])
 
@@ -34,12 +34,8 @@ _BODY: Final[dict[str, Any]] = {
 
 
 @router.post("/v1/price-evaluations", summary="Rate a quantity", openapi_extra=_BODY)
-async def evaluate_price(request: Request) -> Any:
+def evaluate_price(body: ExactJson) -> Any:
     """Return the working, the exact amount and what is payable: the code path of production."""
-    try:
-        body = decode_json(await request.body())
-    except ValueError as error:
-        raise Rejected("api.malformed_json", f"The body is not JSON: {error}.") from error
-    if not isinstance(body, dict) or not body.keys() >= {"price", "quantity"}:
-        raise Rejected("api.not_an_object", "The body is an object with a price and a quantity.")
+    if not body.keys() >= {"price", "quantity"}:
+        raise Rejected("api.incomplete", "The body must have a price and a quantity.")
     return shown(evaluate(body["price"], body["quantity"], name="price"))

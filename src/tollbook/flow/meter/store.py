@@ -274,11 +274,6 @@ def raw_usage(
     return usages
 
 
-def event_count_behind(connection: Connection, usage_id: str) -> int:
-    """Return how many events a stored usage counts; 0 when it is not known."""
-    return sum(usage.event_count for usage in usages_by_id(connection, [usage_id]))
-
-
 def events_behind(
     connection: Connection, usage_id: str, *, limit: int, after: str | None = None
 ) -> list[EventBehind]:

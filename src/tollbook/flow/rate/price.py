@@ -8,7 +8,6 @@ from typing import Final
 from tollbook.flow.rate.flat import flat_parts
 from tollbook.flow.rate.minimum import top_up
 from tollbook.flow.rate.package import package_parts
-from tollbook.flow.rate.rated import RatedCharge
 from tollbook.flow.rate.tiers import graduated_parts, unit_parts, volume_parts
 from tollbook.flow.rate.working import ZERO, charge_of, part, part_amount, total
 from tollbook.records.charge import Charge, ChargePart, PriceModel, PriceVersion
@@ -38,12 +37,6 @@ def price_parts(quantity: Decimal, price: PriceVersion) -> list[ChargePart]:
     parts = [part("included", free, ZERO)] if free > ZERO else []
     parts += _MODELS[price.model](EXACT.subtract(quantity, free), price)
     return parts + top_up(parts, price.minimum)
-
-
-def rerate(rated: RatedCharge, usage: MeteredUsage) -> Charge:
-    """Rate a usage again with the price that a stored charge pins: the truth it should show."""
-    assert rated.charge.kind == "usage", "only usage is rated from a metered usage"
-    return price_usage(usage, rated.price)
 
 
 def multiplied_out(charge: Charge) -> Charge:
