@@ -190,30 +190,16 @@ def put_defaults(books, company, accounts):
 
 
 def put_fiscal_year(books, company, year):
-    """This function will create a calendar year with monthly periods and its own numbering."""
+    """This function will create a calendar year with monthly periods and their numbering.
+
+    Tryton numbers invoices of one sequence in the order of their dates. With a sequence for each
+    month, a document that was held up can still be posted once a later month has begun.
+    """
     key = {"company": company.id, "name": str(year)}
     if books.find("account.fiscalyear", *((name, "=", value) for name, value in key.items())):
         return
-    code = company.party.code
     move_type = books.reference("account", "sequence_type_account_move")
-    invoice_type = books.reference("account_invoice", "sequence_type_account_invoice")
-    Sequence = books.pool.get("ir.sequence.strict")
-    moves, invoices, credits_ = Sequence.create(
-        [
-            {
-                "name": f"{code} {year} {what}",
-                "company": company.id,
-                "sequence_type": sequence_type,
-                "prefix": f"{code}-{year}-{letter}",
-                "padding": 5,
-            }
-            for what, sequence_type, letter in (
-                ("moves", move_type, "M"),
-                ("invoices", invoice_type, "I"),
-                ("credit notes", invoice_type, "C"),
-            )
-        ]
-    )
+    (moves,) = put_sequences(books, company, move_type, {"moves": f"{year}-M"})
     FiscalYear = books.pool.get("account.fiscalyear")
     (fiscal_year,) = FiscalYear.create(
         [
@@ -222,25 +208,48 @@ def put_fiscal_year(books, company, year):
                 "start_date": date(year, 1, 1),
                 "end_date": date(year, 12, 31),
                 "move_sequence": moves.id,
-                "invoice_sequences": [
-                    (
-                        "create",
-                        [
-                            {
-                                "company": company.id,
-                                "out_invoice_sequence": invoices.id,
-                                "out_credit_note_sequence": credits_.id,
-                                "in_invoice_sequence": invoices.id,
-                                "in_credit_note_sequence": credits_.id,
-                            }
-                        ],
-                    )
-                ],
             }
         ]
     )
     FiscalYear.create_period([fiscal_year])
+    books.pool.get("account.fiscalyear.invoice_sequence").create(
+        [month_numbering(books, company, period) for period in fiscal_year.periods]
+    )
     books.counts["account.fiscalyear created"] += 1
+
+
+def month_numbering(books, company, period):
+    invoice_type = books.reference("account_invoice", "sequence_type_account_invoice")
+    month = f"{period.start_date:%Y-%m}"
+    invoices, credits_ = put_sequences(
+        books, company, invoice_type, {"invoices": f"{month}-I", "credit notes": f"{month}-C"}
+    )
+    return {
+        "company": company.id,
+        "fiscalyear": period.fiscalyear.id,
+        "period": period.id,
+        "out_invoice_sequence": invoices.id,
+        "out_credit_note_sequence": credits_.id,
+        "in_invoice_sequence": invoices.id,
+        "in_credit_note_sequence": credits_.id,
+    }
+
+
+def put_sequences(books, company, sequence_type, prefixes):
+    """This function will create a gapless numbering for each prefix, by what it numbers."""
+    code = company.party.code
+    return books.pool.get("ir.sequence.strict").create(
+        [
+            {
+                "name": f"{code} {prefix[:-2]} {what}",
+                "company": company.id,
+                "sequence_type": sequence_type,
+                "prefix": f"{code}-{prefix}",
+                "padding": 5,
+            }
+            for what, prefix in prefixes.items()
+        ]
+    )
 
 
 def put_taxes(books, company, accounts, descriptions):

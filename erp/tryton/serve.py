@@ -5,14 +5,18 @@
 
 Runs with Tryton's own python. PostgreSQL is found through PGHOST (a socket directory), PGPORT and
 PGUSER; the password of the user "admin" is TRYTON_ADMIN_PASSWORD, read when the database is made.
-The last step is an exec, so the pid of this process is the pid of the server.
+The last step is an exec, so the pid of this process is the pid of the server. If the port is taken
+by then, another one is; DIR/port says which. With --end-with PID it ends when the process that
+started it does, however that ends (Linux).
 """
 
 import argparse
+import ctypes
 import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +30,9 @@ from psycopg import sql
 HERE = Path(__file__).resolve().parent
 MODULES = ("account_invoice", "tollbook")
 ADMINISTRATOR_DATABASE = "postgres"
+HOST = "127.0.0.1"
+# From linux/prctl.h: the signal that a process gets when the one that started it is gone.
+PR_SET_PDEATHSIG = 1
 STARTED = time.monotonic()
 
 
@@ -89,7 +96,7 @@ def write_config(directory, port):
         # Host, port and user come from PGHOST, PGPORT and PGUSER.
         "uri = postgresql:///",
         "[web]",
-        f"listen = 127.0.0.1:{port}",
+        f"listen = {HOST}:{port}",
         "[queue]",
         # Printing a posted invoice is queued, and no worker runs: posting stays fast.
         "worker = True",
@@ -188,6 +195,34 @@ def prepare(config, database, books):
     say(f"database {database} is ready")
 
 
+def end_with(parent):
+    """This function will let the kernel end this process with its parent; an exec keeps that."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        raise SystemExit("serve: the process that started this one is gone")
+
+
+def free_port(preferred):
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise SystemExit("serve: no port is free")
+
+
+def announce(directory, port):
+    """This function will tell whoever waits for the server where it will be, in one step."""
+    unfinished = directory / "port.unfinished"
+    unfinished.write_text(f"{port}\n", encoding="utf-8")
+    unfinished.rename(directory / "port")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config-dir", required=True, type=Path)
@@ -195,14 +230,21 @@ def main():
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--books", required=True, type=Path)
     parser.add_argument("--prepare-only", action="store_true", help="stop before serving")
+    parser.add_argument("--end-with", type=int, metavar="PID", help="the pid of the parent")
     options = parser.parse_args()
     # Leave through an exception, so that subprocess.run takes its child along.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    config = write_config(options.config_dir.resolve(), options.port)
+    if options.end_with:
+        end_with(options.end_with)
+    directory = options.config_dir.resolve()
+    config = write_config(directory, options.port)
     prepare(config, options.database, options.books.resolve())
     if options.prepare_only:
         return
-    say(f"serving http://127.0.0.1:{options.port}/{options.database}/")
+    port = free_port(options.port)
+    write_config(directory, port)
+    announce(directory, port)
+    say(f"serving http://{HOST}:{port}/{options.database}/")
     os.environ.pop("TRYTON_ADMIN_PASSWORD", None)
     server = Path(sys.executable).parent / "trytond"
     os.execv(

@@ -58,6 +58,12 @@ class App:
                 f"Target {target.name} uses connector {target.connector!r}; there are "
                 f"{', '.join(sorted(CONNECTORS))}.",
             )
+        if target.missing:
+            raise Rejected(
+                "config.secret_missing",
+                f"Target {target.name} needs {', '.join(target.missing)}: set it where Tollbook "
+                "runs.",
+            )
         return CONNECTORS[target.connector](target.options, self.clock)
 
     def desk(self) -> Desk:

@@ -32,11 +32,15 @@ _NOT_IN_FILE: Final = frozenset({"home", "actor"})
 
 @dataclass(frozen=True, slots=True)
 class TargetSettings:
-    """One ERP to post to. `options` go to its connector; secrets are named, read at start."""
+    """One ERP to post to. `options` go to its connector, secrets among them.
+
+    `missing` names the variables of secrets that are not set: only connecting needs them.
+    """
 
     name: str
     connector: str
     options: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +179,14 @@ def _targets(found: object, env: Mapping[str, str]) -> dict[str, TargetSettings]
 def _target(name: str, table: object, env: Mapping[str, str]) -> TargetSettings:
     if not isinstance(table, dict) or "connector" not in table:
         raise Rejected("config.target", f"[targets.{name}] must say which connector it uses.")
-    options = {}
+    options, missing = {}, []
     for key, value in table.items():
         if key.endswith("_env"):
             # A secret stays outside the file: `password_env = "ERP_PASSWORD"` names its variable.
-            if value not in env:
-                raise Rejected("config.secret_missing", f"{value} is not set ({name}.{key}).")
-            options[key.removesuffix("_env")] = env[value]
+            if value in env:
+                options[key.removesuffix("_env")] = env[value]
+            else:
+                missing.append(str(value))
         elif key != "connector":
             options[key] = str(value)
-    return TargetSettings(name, str(table["connector"]), options)
+    return TargetSettings(name, str(table["connector"]), options, tuple(missing))

@@ -323,3 +323,25 @@ def test_a_body_that_is_too_large_is_413(empty: Api) -> None:
 
     assert empty.problem("POST", "/v1/master-data/plan", content=body)[0] == 413
     assert empty.problem("POST", "/v1/runs", content=body)[0] == 413
+
+
+def test_a_documents_revenue_is_scheduled_and_summed(billed: Api) -> None:
+    scheduled = billed.get("/v1/invoices/US-000001/revenue-schedules")
+    [total] = billed.get("/v1/revenue", **NOVEMBER)["documents"]
+
+    assert sum(one["amount"]["minor"] for one in scheduled) == 1700
+    assert total["recognized"]["minor"] + total["deferred"]["minor"] == 1700
+
+
+def test_one_work_item_is_tried_again_by_itself(api: Api) -> None:
+    api.send(event(1, subject="nobody"))
+    [item] = api.get("/v1/work-items")
+    path = f"/v1/work-items/{item['work_item_id']}/replay"
+
+    replayed = api.post(path, {"reason": "to see"})
+
+    assert replayed == {"events_replayed": 0, "postings_released": 0, "still_open": 1}
+    assert api.problem("POST", "/v1/work-items/wrk_none/replay", json={"reason": "x"}) == (
+        404,
+        "worklist.unknown",
+    )

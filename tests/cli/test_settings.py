@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from tollbook.app import App
 from tollbook.config import VARIABLES, Settings, TargetSettings, load
 from tollbook.errors import Rejected
+from tollbook.storage.database import Database
+from tollbook.values.clock import SystemClock
 
 MANUAL = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 ROW = re.compile(r"^\| `(\w+)` \|(?: `(\w*)`)? \| (.+?) \| .+ \|$", re.MULTILINE)
@@ -110,12 +113,6 @@ def test_a_target_has_a_connector_and_options_and_its_secrets_stay_outside(home:
         ("targets = 1", {}, "config.malformed", "targets"),
         ("[targets]\nbooks = 1", {}, "config.target", "targets.books"),
         ("[targets.books]\nurl = 'x'", {}, "config.target", "targets.books"),
-        (
-            "[targets.books]\nconnector = 'tryton'\npassword_env = 'ERP_PASSWORD'",
-            {},
-            "config.secret_missing",
-            "ERP_PASSWORD",
-        ),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(
@@ -127,6 +124,17 @@ def test_a_wrong_setting_is_refused_by_name(
     assert refused.value.code == code
     assert names in refused.value.message
     assert refused.value.message.endswith(".")
+
+
+def test_only_connecting_needs_the_secret_that_is_not_set(home: Path, database: Database) -> None:
+    file = "[targets.books]\nconnector = 'tryton'\nurl = 'x'\npassword_env = 'ERP_PASSWORD'"
+    app = App(settings(home, file), SystemClock(), database)
+
+    with pytest.raises(Rejected) as refused:
+        app.targets()
+
+    assert refused.value.code == "config.secret_missing"
+    assert "ERP_PASSWORD" in refused.value.message
 
 
 def test_the_manual_lists_every_setting_with_its_variable_and_default() -> None:

@@ -27,7 +27,6 @@ from tollbook.flow.post.step import (
     release,
     release_fixed,
     replay,
-    replay_work_item,
 )
 from tollbook.flow.post.verdict import THROTTLED
 from tollbook.ledger.journal import JournalLine, entry
@@ -42,7 +41,7 @@ from tollbook.values.clock import FixedClock
 from tollbook.values.ids import EntityId
 from tollbook.values.money import Money
 from tollbook.worklist.codes import CODES
-from tollbook.worklist.store import list_items
+from tollbook.worklist.store import list_items, objects_of
 
 POLICY = DeliveryPolicy(
     lease_seconds=30, look_up_after_seconds=5, patience_seconds=120, poll_seconds=1, threads_max=2
@@ -247,9 +246,9 @@ def test_a_document_that_differs_is_never_sent_again_and_compared_again_on_repla
     erp.changed = {}
 
     with database.transaction() as connection:
-        replay_work_item(
+        replay(
             connection,
-            work_item_id=item.work_item_id,
+            posting_ids=objects_of(connection, item.work_item_id),
             by="ann",
             reason="moved in the ERP",
             at=clock.now(),

@@ -51,18 +51,26 @@ def show(item_id: str, *, is_json: bool) -> None:
 
 
 @worklist.command()
+@click.argument("item_id", required=False)
 @click.option("--reason", default="cause fixed", show_default=True, help="Why, for the audit.")
 @click.option("--by", default=None, help="Who (default: TOLLBOOK_ACTOR or the user).")
 @json_option
-def replay(*, reason: str, by: str | None, is_json: bool) -> None:
-    """Try again everything that waits; what gets through leaves the worklist."""
+def replay(*, item_id: str | None, reason: str, by: str | None, is_json: bool) -> None:
+    """Try again everything that waits, or what one work item holds.
+
+    What gets through leaves the worklist; postings are sent by `tollbook post run` or a worker.
+    """
     with open_app() as app:
-        result = app.replayer().replay_all(by=by or app.settings.actor, reason=reason)
+        replayer, actor = app.replayer(), by or app.settings.actor
+        if item_id is None:
+            result = replayer.replay_all(by=actor, reason=reason)
+        else:
+            result = replayer.replay_item(item_id, by=actor, reason=reason)
     if is_json:
         write_json(result)
         return
     click.echo(
-        f"{result.events_replayed} events and {result.postings_released} postings got through; "
+        f"{result.events_replayed} events and {result.postings_released} postings go on; "
         f"{result.still_open} work items stay open."
     )
 

@@ -3,13 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tollbook.errors import Rejected
+from tollbook.flow.capture.step import replay as replay_event
 from tollbook.flow.capture.step import replay_all as replay_events
 from tollbook.flow.post.step import release_fixed
+from tollbook.flow.post.step import replay as replay_postings
 from tollbook.masterdata.catalog import Catalog
 from tollbook.runtime.intake import Desk
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
-from tollbook.worklist.store import open_counts
+from tollbook.worklist.store import get_item, objects_of, open_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,30 @@ class Replayer:
         with self._database.transaction() as connection:
             catalog, at = self._catalog_of(connection), self._clock.now()
             released = release_fixed(connection, catalog=catalog, targets=self._targets, at=at)
-            still_open = sum(open_counts(connection).values())
-        return Replayed(events, len(released.released), still_open)
+        return self._told(events, len(released.released))
+
+    def replay_item(self, item_id: str, *, by: str, reason: str) -> Replayed:
+        """Try again what one work item holds, corrected or not.
+
+        Raises Rejected when there is no such item, or when its stage is run again instead.
+        """
+        with self._database.transaction() as connection:
+            item = get_item(connection, item_id)
+            if item is None:
+                raise Rejected("worklist.unknown", f"There is no work item {item_id}.")
+            held = objects_of(connection, item_id)
+        if item.stage == "capture":
+            return self._told(self._replay_quarantined(held, by=by, reason=reason), 0)
+        if item.stage == "post":
+            with self._database.transaction() as connection:
+                at = self._clock.now()
+                done = replay_postings(connection, posting_ids=held, by=by, reason=reason, at=at)
+            return self._told(0, len(done.released))
+        raise Rejected(
+            "worklist.run_again",
+            f"What {item.code} holds is tried again by running its month: tollbook run --period "
+            "YYYY-MM.",
+        )
 
     def replay_events(self, *, by: str, reason: str) -> int:
         """Bring every refused event to the door again; returns how many got through."""
@@ -56,3 +81,23 @@ class Replayer:
                 connection, admission=admission, by=by, reason=reason, at=self._clock.now()
             )
         return sum(answer.status in {"accepted", "duplicate"} for answer in answers)
+
+    def _replay_quarantined(self, held: Sequence[str], *, by: str, reason: str) -> int:
+        admission = self._desk.admission(at_once=True)
+        passed = 0
+        for quarantined in held:
+            with self._database.transaction() as connection:
+                answer = replay_event(
+                    connection,
+                    quarantined=quarantined,
+                    admission=admission,
+                    by=by,
+                    reason=reason,
+                    at=self._clock.now(),
+                )
+            passed += answer.status in {"accepted", "duplicate"}
+        return passed
+
+    def _told(self, events: int, postings: int) -> Replayed:
+        with self._database.transaction() as connection:
+            return Replayed(events, postings, sum(open_counts(connection).values()))

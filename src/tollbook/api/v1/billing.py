@@ -11,6 +11,11 @@ from tollbook.flow.invoice.step import approve
 from tollbook.flow.invoice.store import list_invoices, load_invoice
 from tollbook.flow.meter.store import latest_usages
 from tollbook.flow.rate.store import load_charges
+from tollbook.flow.recognize.store import (
+    deferred_balance,
+    recognized_totals,
+    schedules_of_invoice,
+)
 from tollbook.reports.verify import verify
 from tollbook.reports.views import invoice_view
 from tollbook.values.codec import to_builtins
@@ -81,6 +86,28 @@ def approve_invoices(body: Approval, app: AppHere, connection: InTransaction, by
         reason=body.reason,
     )
     return to_builtins(approved)
+
+
+@router.get("/v1/invoices/{reference}/revenue-schedules", summary="Show a document's revenue")
+def revenue_schedules(reference: Identifier, connection: InTransaction) -> Any:
+    """Return when each line of a document becomes revenue."""
+    found = load_invoice(connection, reference)
+    if found is None:
+        raise Rejected("invoice.unknown", f"There is no invoice {reference}.")
+    return to_builtins(schedules_of_invoice(connection, found.invoice_id))
+
+
+@router.get("/v1/revenue", summary="Show what a month became")
+def revenue(month: MonthHere, connection: InTransaction) -> Any:
+    """Return what the documents of a month became, and what is owed as service at its end."""
+    owed = deferred_balance(connection, month)
+    return {
+        "documents": to_builtins(recognized_totals(connection, month)),
+        "owed_at_month_end": [
+            {"entity_id": entity_id, "currency": currency, "amount": str(money.major)}
+            for (entity_id, currency), money in owed.items()
+        ],
+    }
 
 
 @router.get("/v1/invoices/{reference}/verification", summary="Recompute a document")

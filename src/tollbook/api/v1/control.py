@@ -75,6 +75,12 @@ def replay_work_items(body: Reason, app: AppHere, by: Actor) -> Any:
     return to_builtins(app.replayer().replay_all(by=by, reason=body.reason))
 
 
+@router.post("/v1/work-items/{item_id}/replay", summary="Try again what one item holds")
+def replay_work_item(item_id: Identifier, body: Reason, app: AppHere, by: Actor) -> Any:
+    """Try again what one work item holds; what gets through leaves the worklist."""
+    return to_builtins(app.replayer().replay_item(item_id, by=by, reason=body.reason))
+
+
 @router.post("/v1/runs", summary="Run a month")
 def run_month(body: RunRequest, app: AppHere, by: Actor) -> Any:
     """Run the street for a month up to a stage; running again does only what is missing."""

@@ -6,22 +6,23 @@ import threading
 from typing import Any, Final, Literal
 
 from tollbook.connectors.tryton.mapping import from_wire, to_wire
+from tollbook.errors import Failure
 from tollbook.sdk.http import HttpClient, Reply, Request, encode
 from tollbook.sdk.outcomes import not_executed, throttled, unavailable
 
 # English, so that refusals can be told apart by their sentences.
 LANGUAGE: Final = "en"
 READING: Final = frozenset({"search_read", "search", "read", "search_count"})
+TOLD_TO_A_PERSON: Final = frozenset({"UserError", "UserWarning"})
 
 Effect = Literal["read", "write"]
 
 
 class Refused(Exception):
-    """What Tryton answered instead of doing it: its kind of error and its sentence."""
+    """What Tryton told a person instead of doing it; nothing was done."""
 
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(f"{kind}: {message}")
-        self.kind = kind
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
         self.message = message
 
 
@@ -113,9 +114,13 @@ def _result(reply: Reply) -> Any:
     return from_wire(answer["result"])
 
 
-def _refusal(error: list[Any]) -> Refused:
+def _refusal(error: list[Any]) -> Failure | Refused:
     kind, detail = str(error[0]), error[1] if len(error) > 1 else ""
-    if isinstance(detail, list):
-        # A warning carries its name before its sentence.
-        detail = detail[1 if kind == "UserWarning" else 0]
-    return Refused(kind, str(detail))
+    if kind not in TOLD_TO_A_PERSON:
+        # An exception inside the server, rolled back: a module is not there, or not loaded.
+        return unavailable(
+            f"Tryton failed with {kind}: is the module `tollbook` activated in the database, and "
+            "was trytond started with the database's name (-d)?"
+        )
+    # A warning carries its name before its sentence.
+    return Refused(str(detail[1 if kind == "UserWarning" else 0]))

@@ -32,12 +32,13 @@ POSTED_STATES: Final = frozenset({"posted", "paid"})
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Tryton's ids for what a document names: one company's accounts and the shared records."""
+    """Tryton's ids for what a document names: accounts and taxes of its company, shared records."""
 
     company: int
     currency: int
     accounts: Mapping[str, int]
     journals: Mapping[str, int]
+    taxes: Mapping[str, int]
     payment_term: int | None = None
     party: int | None = None
     address: int | None = None
@@ -185,6 +186,8 @@ def _invoice_line(line: DocumentLine, names: Names) -> dict[str, Any]:
 def _tax_line(tax: DocumentTax, names: Names) -> dict[str, Any]:
     return {
         "manual": True,
+        # Only for Tryton's tax report: amount and account are ours.
+        "tax": names.taxes[tax.code],
         "account": names.accounts[tax.account],
         "base": tax.base,
         "amount": tax.amount,

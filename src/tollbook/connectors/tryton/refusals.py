@@ -18,7 +18,14 @@ _REASONS: Final[tuple[tuple[str, Reason], ...]] = (
     ("balance all its lines", "unbalanced"),
     ("number of digits", "precision_or_length"),
 )
-_CLOSED: Final = ("reopen the period", "in closed period", "must create a period")
+_CLOSED: Final = (
+    "reopen the period",
+    "reopen the fiscal year",
+    "in closed period",
+    # Reopening a period in Tryton leaves its journals closed.
+    "on closed journal-period",
+    "must create a period",
+)
 _DUPLICATE: Final = ("external key is already used", 'You can not call "post" on')
 
 

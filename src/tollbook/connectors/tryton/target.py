@@ -1,6 +1,7 @@
 """Tryton as a posting target: create, post, read back, all under one external key."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from tollbook.connectors.tryton.client import Refused, TrytonClient
@@ -16,11 +17,17 @@ from tollbook.connectors.tryton.mapping import (
     move_values,
 )
 from tollbook.connectors.tryton.refusals import classify
-from tollbook.errors import Rejected
+from tollbook.errors import Failure, Rejected, Transient
 from tollbook.records.posting import FinanceDocument, Receipt
 from tollbook.sdk.http import HttpClient
 from tollbook.sdk.manifest import read_capabilities
-from tollbook.sdk.outcomes import closed_period, rejected
+from tollbook.sdk.outcomes import (
+    closed_period,
+    duplicate_key,
+    no_answer,
+    rejected,
+    unavailable,
+)
 from tollbook.sdk.target import Capabilities
 from tollbook.values.clock import Clock
 
@@ -49,10 +56,19 @@ class TrytonTarget:
         values = move_values(document, names) if is_move else invoice_values(document, names)
         try:
             created = self._client.call(company, model, "create", [values])
-            self._client.call(company, model, "post", created)
         except Refused as refusal:
             raise classify(refusal.message, document) from refusal
-        receipt = self._find(document, company)
+        try:
+            self._client.call(company, model, "post", created)
+        except Refused as refusal:
+            # A draft that stays would keep its period from being closed.
+            with suppress(Refused, Failure):
+                self._client.call(company, model, "delete", created)
+            raise classify(refusal.message, document) from refusal
+        try:
+            receipt = self._find(document, company)
+        except Transient as failure:
+            raise no_answer(f"posted, but not read back: {failure.message}") from failure
         assert receipt is not None, "a posted document is found by its key"
         return receipt
 
@@ -86,6 +102,10 @@ class TrytonTarget:
         try:
             self._client.call(company, model_of(document), "delete", [int(found.reference)])
         except Refused as refusal:
+            now = self._find(document, company)
+            if now is not None and now.state == "posted":
+                # An earlier send that nobody heard of any more posted it just now.
+                raise duplicate_key(document.key) from refusal
             raise classify(refusal.message, document) from refusal
 
     def _company(self, document: FinanceDocument) -> tuple[int, int]:
@@ -103,6 +123,7 @@ class TrytonTarget:
             currency=self._currency(document, currency),
             accounts=self._accounts(document, company),
             journals={row["code"]: row["id"] for row in journals},
+            taxes=self._taxes(document, company),
         )
         if document.kind == "journal":
             return names.with_period(self._period(document, company))
@@ -121,6 +142,22 @@ class TrytonTarget:
             raise rejected(
                 "invalid_account",
                 f"company {document.company} has no GL account {missing}",
+                cause=f"{document.company}|{missing}",
+            )
+        return found
+
+    def _taxes(self, document: FinanceDocument, company: int) -> dict[str, int]:
+        wanted = sorted({tax.code for tax in document.taxes})
+        if not wanted:
+            return {}
+        domain = [["company", "=", company], ["name", "in", wanted]]
+        rows = self._search(company, "account.tax", domain, ("name",))
+        found = {row["name"]: row["id"] for row in rows}
+        missing = ", ".join(sorted(set(wanted) - found.keys()))
+        if missing:
+            raise rejected(
+                "missing_or_invalid_tax",
+                f"company {document.company} has no tax {missing}",
                 cause=f"{document.company}|{missing}",
             )
         return found
@@ -180,7 +217,13 @@ class TrytonTarget:
     ) -> list[dict[str, Any]]:
         order = [["id", "ASC"]]
         arguments = [domain, 0, None, order, list(fields)]
-        rows: list[dict[str, Any]] = self._client.call(company, model, "search_read", *arguments)
+        try:
+            rows: list[dict[str, Any]] = self._client.call(
+                company, model, "search_read", *arguments
+            )
+        except Refused as refusal:
+            # What we may not read is no document's fault.
+            raise unavailable(f"Tryton does not let us read {model}: {refusal}") from refusal
         return rows
 
 

@@ -21,7 +21,7 @@ from tollbook.storage.database import Connection
 from tollbook.values.codec import content_hash
 from tollbook.values.ids import PostingId, derive
 from tollbook.values.period import Month
-from tollbook.worklist.store import clear_object, objects_of
+from tollbook.worklist.store import clear_object
 
 HELD_BY_PERSON: Final = "post.held_by_person"
 # How long a correction of master data may stay unnoticed by what it cures.
@@ -83,14 +83,6 @@ def replay(
         _let_go(connection, posting, at=at)
         _audit(connection, posting, "posting.replay", by=by, reason=reason, at=at)
     return _told(can_go, wanted)
-
-
-def replay_work_item(
-    connection: Connection, *, work_item_id: str, by: str, reason: str, at: datetime
-) -> Released:
-    """Let all postings that one cause holds go again."""
-    held = objects_of(connection, work_item_id)
-    return replay(connection, posting_ids=held, by=by, reason=reason, at=at)
 
 
 def hold(
