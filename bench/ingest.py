@@ -24,6 +24,7 @@ from granian.log import LogLevels
 from starlette.applications import Starlette
 
 from tollbook.api.intake import intake_routes
+from tollbook.config import Settings
 from tollbook.runtime.intake import Desk, Intake
 from tollbook.storage import embedded
 from tollbook.storage.database import Database
@@ -61,7 +62,7 @@ def serve() -> None:
         port=PORT,
         interface=Interfaces.ASGI,
         factory=True,
-        workers=1,
+        workers=Settings(home=Path()).api_processes,
         log_level=LogLevels.warning,
         log_access=False,
     ).serve()
@@ -112,6 +113,7 @@ def send(events: int, size: int) -> None:
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         done = sum(pool.map(lambda _: work(), range(CONNECTIONS)))
     assert done == len(bodies)
+    print("done", flush=True)
 
 
 def wait_for_server() -> None:
@@ -156,17 +158,16 @@ def measure(events: int, size: int, postgres: embedded.EmbeddedServer) -> dict[s
     try:
         wait_for_server()
         sender.stdout.readline()
-        before = [cpu_seconds(server.pid), cpu_seconds(postgres.pid)]
+        before = [cpu_seconds(server.pid), cpu_seconds(postgres.pid), cpu_seconds(sender.pid)]
         began = time.perf_counter()
         sender.stdin.write("go\n")
         sender.stdin.flush()
-        assert sender.wait() == 0
+        assert sender.stdout.readline().strip() == "done"
         seconds = time.perf_counter() - began
-        python, database = (
-            cpu_seconds(server.pid) - before[0],
-            cpu_seconds(postgres.pid) - before[1],
-        )
-        return {"seconds": seconds, "python": python, "database": database}
+        after = [cpu_seconds(server.pid), cpu_seconds(postgres.pid), cpu_seconds(sender.pid)]
+        python, database, sending = (new - old for new, old in zip(after, before, strict=True))
+        assert sender.wait() == 0
+        return {"seconds": seconds, "python": python, "database": database, "sender": sending}
     finally:
         sender.kill()
         server.terminate()
@@ -219,7 +220,7 @@ def main() -> None:
     print(f"{'in quarantine':28}{refused:>12,}")
     print(f"{'seconds to the last answer':28}{measured['seconds']:>12.2f}")
     print(f"{'events a second':28}{options.events / measured['seconds']:>12,.0f}")
-    for part in ("python", "database"):
+    for part in ("python", "database", "sender"):
         spent = measured[part] / options.events * 1e6
         print(f"{f'CPU microseconds, {part}':28}{spent:>12.2f}")
     print(f"{'load before / after':28}{load:>7.2f} / {os.getloadavg()[0]:.2f}")

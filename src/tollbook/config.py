@@ -21,6 +21,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "pool_size": "TOLLBOOK_POOL_SIZE",
     "api_host": "TOLLBOOK_API_HOST",
     "api_port": "TOLLBOOK_API_PORT",
+    "api_processes": "TOLLBOOK_API_PROCESSES",
     "api_keys": "TOLLBOOK_API_KEYS",
     "actor": "TOLLBOOK_ACTOR",
     "future_hours_max": "TOLLBOOK_FUTURE_HOURS_MAX",
@@ -57,6 +58,7 @@ class Settings:
     pool_size: int = 8
     api_host: str = "127.0.0.1"
     api_port: int = 8420
+    api_processes: int = 2
     api_keys: tuple[str, ...] = ()
     actor: str = "unknown"
     future_hours_max: int = 24
@@ -83,6 +85,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         pool_size=source.number("pool_size", _DEFAULT.pool_size, at_least=2),
         api_host=source.text("api_host", _DEFAULT.api_host),
         api_port=source.number("api_port", _DEFAULT.api_port, at_least=1, at_most=PORT_MAX),
+        api_processes=source.number("api_processes", _DEFAULT.api_processes, at_least=1),
         api_keys=source.texts("api_keys"),
         actor=env.get(VARIABLES["actor"]) or env.get("USER") or _DEFAULT.actor,
         future_hours_max=source.number("future_hours_max", _DEFAULT.future_hours_max, at_least=0),

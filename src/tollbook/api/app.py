@@ -3,7 +3,7 @@
 import multiprocessing
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any, get_args
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -16,9 +16,7 @@ from tollbook.api.problems import PROBLEM_RESPONSE, install
 from tollbook.api.v1 import billing, capture, control, masterdata, posting, prices, signals
 from tollbook.app import App, open_app
 from tollbook.config import load
-from tollbook.flow.capture.step import Status
 from tollbook.observe.log import configure
-from tollbook.observe.metrics import EventCounts
 from tollbook.runtime.intake import Intake
 from tollbook.runtime.process import end_with
 
@@ -37,7 +35,6 @@ def create() -> FastAPI:
 def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     """Build the HTTP application on an open one; `on_close` is closed when serving ends."""
     intake = Intake(app.desk())
-    counts = EventCounts(get_args(Status))
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
@@ -56,10 +53,9 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
         responses={422: PROBLEM_RESPONSE, "default": PROBLEM_RESPONSE},
     )
     api.state.tollbook = app
-    api.state.event_counts = counts
     install(api)
     # First, so that the hot path is matched against nothing else.
-    api.router.routes.extend(intake_routes(intake, on_answered=counts.add))
+    api.router.routes.extend(intake_routes(intake))
     for module in (capture, masterdata, billing, posting, control, prices, signals):
         api.include_router(module.router)
     api.add_middleware(LimitBody)

@@ -2,8 +2,6 @@
 
 import asyncio
 import zlib
-from collections import Counter
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +12,7 @@ from starlette.routing import Route
 
 from tollbook.errors import Rejected, Transient
 from tollbook.flow.capture.binding import Delivery, read_delivery
-from tollbook.flow.capture.step import Answer, Captured, Status
+from tollbook.flow.capture.step import Answer, Captured
 from tollbook.runtime.intake import Intake
 from tollbook.values.ids import event_id
 
@@ -35,13 +33,8 @@ _REQUEST_STATUS: Final = {
 _UNREADABLE: Final = frozenset({"capture.malformed_json", "capture.not_an_object"})
 
 
-def intake_routes(
-    intake: Intake, *, on_answered: Callable[[Counter[Status]], None] = lambda _: None
-) -> list[Route]:
-    """Return the routes by which events come in; the caller starts and stops the intake.
-
-    `on_answered` hears how many events of a request had each answer.
-    """
+def intake_routes(intake: Intake) -> list[Route]:
+    """Return the routes by which events come in; the caller starts and stops the intake."""
 
     async def post_events(request: Request) -> Response:
         try:
@@ -56,10 +49,8 @@ def intake_routes(
         except ClientDisconnect:
             # Nobody is there to read an answer, and nothing was stored.
             return Response(status_code=400)
-        counts = captured.counts
-        on_answered(counts)
         minimal = "return=minimal" in request.headers.get("prefer", "").replace(" ", "").lower()
-        return _answer(delivery, captured, counts, minimal=minimal)
+        return _answer(delivery, captured, minimal=minimal)
 
     return [Route("/v1/events", post_events, methods=["POST"])]
 
@@ -113,9 +104,8 @@ def _too_large() -> Rejected:
     )
 
 
-def _answer(
-    delivery: Delivery, captured: Captured, counts: Counter[Status], *, minimal: bool
-) -> Response:
+def _answer(delivery: Delivery, captured: Captured, *, minimal: bool) -> Response:
+    counts = captured.counts
     content = {
         "receipt": captured.receipt,
         "accepted": counts["accepted"],

@@ -87,7 +87,7 @@ def serve(*, parent: int | None) -> None:
             port=settings.api_port,
             interface=Interfaces.ASGI,
             factory=True,
-            workers=1,
+            workers=settings.api_processes,
             respawn_failed_workers=True,
             log_access=False,
             log_level=LogLevels.warning,

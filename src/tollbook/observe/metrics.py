@@ -1,52 +1,43 @@
-"""Prometheus metrics: what this process counted, and what the database held when it was asked."""
+"""Prometheus metrics: what the database holds when it is asked, whichever process answers."""
 
-from collections.abc import Iterable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Mapping
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
-
-AnswerName = TypeVar("AnswerName", bound=str)
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class EventCounts:
-    """Counts the answers that this process gave to usage events, each kind from 0."""
+class _Events(Collector):
+    """Presents totals that are kept elsewhere as a counter."""
 
-    def __init__(self, answers: Iterable[str]) -> None:
-        self._registry = CollectorRegistry()
-        self._events = Counter(
-            "tollbook_events",
-            "Usage events answered by this process since it started, by answer.",
-            ["answer"],
-            registry=self._registry,
+    def __init__(self, events: Mapping[str, int]) -> None:
+        self._events = events
+
+    def collect(self) -> list[CounterMetricFamily]:
+        """Return the counter with a sample for each answer."""
+        family = CounterMetricFamily(
+            "tollbook_events", "Usage events taken since ever, by answer.", labels=["answer"]
         )
-        for answer in answers:
-            self._events.labels(answer)
-
-    def add(self, counts: Mapping[AnswerName, int]) -> None:
-        """Add how many events had each answer."""
-        for answer, count in counts.items():
-            self._events.labels(answer).inc(count)
-
-    def exposition(self) -> bytes:
-        """Return the counts in the text format of Prometheus."""
-        return generate_latest(self._registry)
+        for answer, count in self._events.items():
+            family.add_metric([answer], count)
+        return [family]
 
 
-def backlog_exposition(
+def exposition(
     *,
+    events: Mapping[str, int],
     open_work_items: Mapping[str, int],
     postings: Mapping[tuple[str, str], int],
-    oldest_unposted_seconds: float,
+    oldest_unposted_seconds: int,
 ) -> bytes:
-    """Return what waits, in the text format of Prometheus; postings are by target and state."""
+    """Return all metrics in the text format of Prometheus; postings are by target and state."""
     registry = CollectorRegistry()
+    registry.register(_Events(events))
     items = Gauge(
-        "tollbook_open_work_items",
-        "Open work items, by code.",
-        ["code"],
-        registry=registry,
+        "tollbook_open_work_items", "Open work items, by code.", ["code"], registry=registry
     )
     for code, count in open_work_items.items():
         items.labels(code).set(count)

@@ -1,5 +1,6 @@
 """Takes events into the database: many waiting requests in one commit, answered after it."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -18,8 +19,6 @@ from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
 
 EVENTS_PER_COMMIT_MAX: Final = 20_000
-# One thread prepares the next group while the database works on the other's.
-FLUSHERS: Final = 2
 WAITING_BYTES_MAX: Final = 256_000_000
 ATTEMPTS_MAX: Final = 5
 MASTER_DATA_SECONDS: Final = 1.0
@@ -51,6 +50,7 @@ class Desk:
         self._database = database
         self._clock = clock
         self._future_hours_max = future_hours_max
+        self._process = f"{os.getpid()} since {clock.now():%Y-%m-%dT%H:%M:%SZ}"
         self._lock = threading.Lock()
         self._admission: Admission | None = None
         self._state: tuple[int, datetime | None] | None = None
@@ -112,7 +112,9 @@ class Desk:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 with self._database.transaction() as connection:
-                    return capture(connection, verdicts=verdicts, door=door, at=at)
+                    captured = capture(connection, verdicts=verdicts, door=door, at=at)
+                    store.add_tally(connection, self._process, captured.counts.items())
+                    return captured
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 # Certain that nothing was written.
                 if attempt == ATTEMPTS_MAX:
@@ -166,23 +168,22 @@ class Intake:
         self._waiting_bytes = 0
         self._stopping = False
         self._changed = threading.Condition()
-        self._flushers = [
-            threading.Thread(target=self._flush_until_stopped, name=f"intake-{number}", daemon=True)
-            for number in range(FLUSHERS)
-        ]
+        # One thread: two would fight for the interpreter. Another process of the API prepares its
+        # group while the database works on this one's.
+        self._flusher = threading.Thread(
+            target=self._flush_until_stopped, name="intake", daemon=True
+        )
 
     def start(self) -> None:
-        """Start the threads that commit."""
-        for flusher in self._flushers:
-            flusher.start()
+        """Start the thread that commits."""
+        self._flusher.start()
 
     def stop(self) -> None:
         """Commit what is waiting, answer it, and stop; new events are refused from now on."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        for flusher in self._flushers:
-            flusher.join(STOP_SECONDS)
+        self._flusher.join(STOP_SECONDS)
 
     def __enter__(self) -> Self:
         self.start()

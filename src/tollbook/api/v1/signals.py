@@ -1,10 +1,14 @@
 """Technical signals for Prometheus."""
 
-from fastapi import APIRouter, Request
+from typing import get_args
+
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from tollbook.api.context import AppHere, InTransaction
-from tollbook.observe.metrics import CONTENT_TYPE, EventCounts, backlog_exposition
+from tollbook.flow.capture.step import Status
+from tollbook.flow.capture.store import tallies
+from tollbook.observe.metrics import CONTENT_TYPE, exposition
 from tollbook.reports.backlog import backlog
 
 router = APIRouter(tags=["signals"])
@@ -16,14 +20,13 @@ router = APIRouter(tags=["signals"])
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def metrics(request: Request, app: AppHere, connection: InTransaction) -> Response:
-    """Return what this process counted since it started, and what waits in the database now."""
-    counts = request.app.state.event_counts
-    assert isinstance(counts, EventCounts)
+def metrics(app: AppHere, connection: InTransaction) -> Response:
+    """Return how many events were taken since ever, and what waits in the database now."""
     waiting = backlog(connection, at=app.clock.now())
-    gauges = backlog_exposition(
+    text = exposition(
+        events=dict.fromkeys(get_args(Status), 0) | tallies(connection),
         open_work_items=waiting.open_work_items,
         postings=waiting.postings,
         oldest_unposted_seconds=waiting.oldest_unposted_seconds,
     )
-    return Response(counts.exposition() + gauges, media_type=CONTENT_TYPE)
+    return Response(text, media_type=CONTENT_TYPE)

@@ -123,6 +123,25 @@ def insert_receipt(connection: Connection, *, door: str, at: datetime) -> int:
     return int(row[0])
 
 
+def add_tally(connection: Connection, process: str, counts: Iterable[tuple[str, int]]) -> None:
+    """Add how many events had each answer to the row of the process that took them."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """insert into intake_tally (process, answer, count) values (%s, %s, %s)
+               on conflict (process, answer)
+               do update set count = intake_tally.count + excluded.count""",
+            [(process, answer, count) for answer, count in sorted(counts)],
+        )
+
+
+def tallies(connection: Connection) -> dict[str, int]:
+    """Return how many events had each answer, since ever, through every door but replay."""
+    rows = connection.execute(
+        "select answer, sum(count)::bigint from intake_tally group by answer order by answer"
+    )
+    return dict(rows.fetchall())
+
+
 def ensure_days(connection: Connection, days: Iterable[date]) -> None:
     """Make the partitions of these days; those that exist are left alone."""
     hold_lock(connection, Lock.MAKE_PARTITIONS)

@@ -8,6 +8,15 @@ create table intake_receipt (
     received_at  timestamptz not null
 );
 
+-- How many events had each answer, a row for each process that takes events: no two processes wait
+-- for one row, and the sum over them is the total since ever.
+create table intake_tally (
+    process  text not null,
+    answer   text not null,
+    count    bigint not null,
+    primary key (process, answer)
+);
+
 -- Every (source, id) ever taken, whatever its day and for ever, so that a second arrival is known at
 -- the door even when the events of its day were archived. h is the 128-bit hash of source and id,
 -- f1 and f2 the 128-bit hash of identity and content.
