@@ -1,6 +1,6 @@
 """Every rule of master data has a document that breaks it, in tests/vectors/masterdata."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,30 +8,40 @@ import pytest
 import yaml
 
 from tollbook.masterdata.plan import Plan
+from tollbook.masterdata.problems import Problem
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "masterdata"
 
 
 def _cases() -> list[Any]:
     return [
-        pytest.param(case["yaml"], case["problems"], id=f"{file.stem}: {case['why']}")
+        pytest.param(
+            case["yaml"],
+            case["problems"],
+            case.get("warnings", []),
+            id=f"{file.stem}: {case['why']}",
+        )
         for file in sorted(VECTORS.glob("*.yaml"))
         if file.stem != "base"
         for case in yaml.safe_load(file.read_text())
     ]
 
 
-@pytest.mark.parametrize(("text", "expected"), _cases())
+def named(problems: Iterable[Problem]) -> list[str]:
+    return sorted(
+        f"{p.code.removeprefix('masterdata.')}:{p.place.line if p.place.source == 'case' else 'base'}"
+        for p in problems
+    )
+
+
+@pytest.mark.parametrize(("text", "problems", "warnings"), _cases())
 def test_a_document_has_exactly_the_problems_that_its_vector_names(
-    text: str, expected: list[str], plan_on_nothing: Callable[[str], Plan]
+    text: str, problems: list[str], warnings: list[str], plan_on_nothing: Callable[[str], Plan]
 ) -> None:
     planned = plan_on_nothing(text)
 
-    found = [
-        f"{p.code.removeprefix('masterdata.')}:{p.place.line if p.place.source == 'case' else 'base'}"
-        for p in planned.problems
-    ]
-    assert sorted(found) == sorted(expected), [str(p) for p in planned.problems]
+    assert named(planned.problems) == sorted(problems), [str(p) for p in planned.problems]
+    assert named(planned.warnings) == sorted(warnings), [str(p) for p in planned.warnings]
 
 
 def test_every_problem_is_a_sentence_that_names_its_record(

@@ -87,6 +87,9 @@ def _show_plan(screen: Console, planned: Plan) -> None:
         screen.print(_problem_table(planned.problems))
         screen.print(f"{len(planned.problems)} problems: nothing can be applied.", style="red")
         return
+    if planned.warnings:
+        screen.print(_problem_table(planned.warnings))
+        screen.print("Documents that need these wait on the worklist until they are added.")
     created = sum(change.action == "create" for change in planned.changes)
     changed = len(planned.changes) - created
     screen.print(

@@ -54,7 +54,7 @@ def check_gl_map(version: Version, catalog: Catalog) -> Iterator[Finding]:
     for role in _ROLES:
         if not gl_map.accounts.get(role):
             message = f"accounts names no GL account for {role}."
-            yield Finding("missing_gl_account", message, ("accounts",))
+            yield Finding("missing_gl_account", message, ("accounts",), is_warning=True)
     for role in gl_map.accounts:
         yield from _role(role, catalog, since)
     yield from _tax_codes(gl_map, catalog)
@@ -81,4 +81,4 @@ def _tax_codes(gl_map: GlMap, catalog: Catalog) -> Iterator[Finding]:
     for code in codes:
         if not gl_map.tax_codes.get(code):
             message = f"tax_codes has no {code}, which the tax table charges."
-            yield Finding("missing_tax_code", message, ("tax_codes",))
+            yield Finding("missing_tax_code", message, ("tax_codes",), is_warning=True)

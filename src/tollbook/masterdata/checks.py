@@ -1,6 +1,7 @@
 """What must hold of all master data together, before any of it is applied."""
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from functools import partial
 from typing import Final
 
 from tollbook.masterdata.catalog import Catalog, Version
@@ -49,13 +50,22 @@ def check(
         stored = Place(f"{name} version {version.version} (stored)")
         place = document.place(finding.path) if document else stored
         code = f"masterdata.{finding.code}"
-        problems.append(Problem(place, code, f"{name}: {finding.message}"))
+        message = f"{name}: {finding.message}"
+        problems.append(Problem(place, code, message, finding.is_warning))
     return problems
+
+
+def _counts(versions: Sequence[Version], version: Version) -> bool:
+    """Tell whether a version is ever in force: not when a later one starts no later."""
+    return not any(
+        later.version > version.version and later.effective_from <= version.effective_from
+        for later in versions
+    )
 
 
 def _findings(catalog: Catalog) -> Iterator[tuple[Version, Finding]]:
     for (kind, _), versions in sorted(catalog.versions.items()):
-        for version in versions:
+        for version in filter(partial(_counts, versions), versions):
             for finding in _CHECKS[kind](version, catalog):
                 yield version, finding
     for together in _TOGETHER:

@@ -46,7 +46,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that applying would do. A plan with problems cannot be applied.
+    """All that applying would do. A plan with problems cannot be applied; with warnings it can.
 
     `planned_at` is when it was made; `wanted` is what it was made from, so that it can be made
     again against newer master data.
@@ -57,6 +57,7 @@ class Plan:
     changes: tuple[Change, ...]
     unchanged: int
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
 
 
 def plan(catalog: Catalog, wanted: Wanted, *, at: datetime) -> Plan:
@@ -78,7 +79,15 @@ def plan(catalog: Catalog, wanted: Wanted, *, at: datetime) -> Plan:
     problems += check(after, places, unread)
     order = list(KINDS)
     changes.sort(key=lambda c: (order.index(c.version.kind), c.version.key, c.version.version))
-    return Plan(at, wanted, tuple(changes), unchanged, tuple(sorted(set(problems))))
+    found = sorted(set(problems))
+    return Plan(
+        at,
+        wanted,
+        tuple(changes),
+        unchanged,
+        problems=tuple(problem for problem in found if not problem.is_warning),
+        warnings=tuple(problem for problem in found if problem.is_warning),
+    )
 
 
 class _Comparison:

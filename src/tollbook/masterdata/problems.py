@@ -26,11 +26,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that must be corrected before master data can be applied."""
+    """One thing that must be corrected before master data can be applied.
+
+    A warning does not stop it: documents that need what is missing wait on the worklist.
+    """
 
     place: Place
     code: str
     message: str
+    is_warning: bool = False
 
 
 class Finding(NamedTuple):
@@ -43,6 +47,7 @@ class Finding(NamedTuple):
     message: str
     path: Path = ()
     missing: tuple[str, str] | None = None
+    is_warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 from tollbook.masterdata.catalog import Version
 from tollbook.masterdata.plan import Plan
+from tollbook.masterdata.problems import Problem
 from tollbook.values.codec import to_builtins
 
 
@@ -32,8 +33,10 @@ def plan_view(planned: Plan) -> dict[str, Any]:
             for change in planned.changes
         ],
         "unchanged": planned.unchanged,
-        "problems": [
-            {"place": str(one.place), "code": one.code, "message": one.message}
-            for one in planned.problems
-        ],
+        "problems": [_problem_view(problem) for problem in planned.problems],
+        "warnings": [_problem_view(warning) for warning in planned.warnings],
     }
+
+
+def _problem_view(problem: Problem) -> dict[str, str]:
+    return {"place": str(problem.place), "code": problem.code, "message": problem.message}
