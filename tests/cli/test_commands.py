@@ -229,7 +229,7 @@ def test_a_work_item_is_listed_shown_and_replayed(
     assert item["work_item_id"] in listed
     assert as_json["objects"][0] in shown
     assert f"To do: {as_json['action']}" in shown
-    assert replayed == "0 events and 0 postings got through; 1 work items stay open.\n"
+    assert replayed == "0 events got through, 0 postings go on; 1 work items stay open.\n"
 
 
 def test_commands_are_loaded_only_when_used() -> None:

@@ -25,6 +25,7 @@ from tollbook.storage import embedded
 from tollbook.storage.migrate import migrate
 from tollbook.values.clock import SystemClock
 
+RESPAWN_SECONDS: Final = 0.5
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -89,6 +90,7 @@ def serve(*, parent: int | None) -> None:
             factory=True,
             workers=settings.api_processes,
             respawn_failed_workers=True,
+            respawn_interval=RESPAWN_SECONDS,
             log_access=False,
             log_level=LogLevels.warning,
         ).serve()

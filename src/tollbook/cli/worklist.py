@@ -70,7 +70,7 @@ def replay(*, item_id: str | None, reason: str, by: str | None, is_json: bool) -
         write_json(result)
         return
     click.echo(
-        f"{result.events_replayed} events and {result.postings_released} postings go on; "
+        f"{result.events_replayed} events got through, {result.postings_released} postings go on; "
         f"{result.still_open} work items stay open."
     )
 

@@ -34,7 +34,7 @@ def configure(log_format: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_to_standard_error,
     )
 
 
@@ -60,3 +60,8 @@ def _hidden(key: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_hidden(key, one) for one in value]
     return value
+
+
+def _to_standard_error(*_: object) -> structlog.PrintLogger:
+    # Asked for at each line: whoever replaced the stream meanwhile gets the line.
+    return structlog.PrintLogger(sys.stderr)

@@ -39,12 +39,17 @@ def stop_on_signals() -> threading.Event:
 
 
 def end_with(parent: int) -> None:
-    """End this process soon after its parent is gone, however it went, even if it is already."""
+    """End this process soon after its parent is gone, however it went, even if it is already.
+
+    Asked first, so that it finishes what it has in hand; made to when it does not in time.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:
             threading.Event().wait(LOOK_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(STOP_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
