@@ -132,8 +132,13 @@ def cell(text: str) -> str:
 
 
 def main() -> None:
-    """Write what differs, and remove schemas of records that are no more."""
+    """Write what differs, and remove schemas of records that are no more; `--check` only tells."""
     files = generated()
+    if "--check" in sys.argv:
+        stale = [
+            path for path, text in files.items() if not path.exists() or path.read_text() != text
+        ]
+        sys.exit(" ".join(str(path.relative_to(ROOT)) for path in stale) or 0)
     for path in SCHEMAS.glob("*.json"):
         if path not in files:
             path.unlink()

@@ -255,5 +255,7 @@ def test_each_killed_part_comes_back_and_nothing_acknowledged_is_lost(up: Up) ->
             kill_and_await(up, part, acknowledged)
 
     assert acknowledged <= up.rows("usage_event")
-    eventually(lambda: len(up.pids()) == 4 + API_PROCESSES, what=f"all are back; {up.pids()} {up.log()}")
+    eventually(
+        lambda: len(up.pids()) == 4 + API_PROCESSES, what=f"all are back; {up.pids()} {up.log()}"
+    )
     assert [pid for pid in before.values() if is_alive(pid)] == [before["supervisor"]]
