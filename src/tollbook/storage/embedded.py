@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -39,7 +38,9 @@ from tollbook.storage.postmaster import (
     read_postmaster,
     spawn,
 )
+from tollbook.values.clock import SystemClock
 
+CLOCK = SystemClock()
 DATABASE = "tollbook"
 MAINTENANCE_DATABASE = "postgres"
 PORT = "5432"
@@ -196,7 +197,7 @@ def _adopt(place: Place) -> EmbeddedServer | None:
     found = live_postmaster(place.data_dir)
     if found is None:
         return None
-    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    deadline = CLOCK.monotonic() + START_TIMEOUT_SECONDS
     pid = found.pid
     is_alive = partial(is_serving, pid, place.data_dir)
     if not _wait_ready(place, pid, is_alive, deadline=deadline):
@@ -237,7 +238,7 @@ def _launch(
             keep_running=keep_running,
             server_lock=server_lock,
         )
-    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    deadline = CLOCK.monotonic() + START_TIMEOUT_SECONDS
     is_alive = partial(_is_running, process)
     server = _server(place, process.pid, place.socket_dir, adopted=False)
     if _wait_ready(place, process.pid, is_alive, deadline=deadline) and _prove(
@@ -286,7 +287,7 @@ def _wait_ready(place: Place, pid: int, is_alive: Callable[[], bool], *, deadlin
         found = read_postmaster(place.data_dir)
         if found is not None and found.pid == pid and found.is_ready:
             return True
-        if time.monotonic() > deadline:
+        if CLOCK.monotonic() > deadline:
             # It is left alone: cutting a long recovery short only makes the next one longer.
             raise Blocked(
                 "storage.start_timeout",
@@ -320,7 +321,7 @@ def _connect_patiently(
         except psycopg.OperationalError as error:
             # "Ready" comes a moment before sessions are let in after a recovery, and a server
             # that was killed looks alive until the kernel has taken it down.
-            if time.monotonic() > deadline:
+            if CLOCK.monotonic() > deadline:
                 raise Blocked(
                     "storage.no_connection",
                     f"PostgreSQL runs in {server.data_dir} but takes no connection: {error}",
@@ -350,9 +351,9 @@ def _end(place: Place, pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
     pause = threading.Event()
-    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    deadline = CLOCK.monotonic() + STOP_TIMEOUT_SECONDS
     while is_serving(pid, place.data_dir):
-        if time.monotonic() > deadline:
+        if CLOCK.monotonic() > deadline:
             raise Blocked(
                 "storage.stop_timeout",
                 f"PostgreSQL (process {pid}) has not stopped after {STOP_TIMEOUT_SECONDS:.0f} "

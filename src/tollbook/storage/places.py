@@ -11,7 +11,6 @@ import os
 import re
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,7 +25,9 @@ from tollbook.storage.accounts import (
     make_passage,
     server_account,
 )
+from tollbook.values.clock import SystemClock
 
+CLOCK = SystemClock()
 SHARED_STATE = Path("/var/lib/tollbook")
 SOCKET_ROOT = Path("/tmp")  # noqa: S108 - a socket path must be short; checked when used
 MOUNTS = Path("/proc/mounts")
@@ -257,9 +258,9 @@ def locked(path: Path, *, timeout_seconds: float, refusal: Blocked) -> Iterator[
     """
     descriptor = _open_private(path, os.O_RDWR)
     try:
-        deadline = time.monotonic() + timeout_seconds
+        deadline = CLOCK.monotonic() + timeout_seconds
         while not _try_lock(descriptor):
-            if time.monotonic() > deadline:
+            if CLOCK.monotonic() > deadline:
                 raise refusal
             threading.Event().wait(LOCK_POLL_SECONDS)
         yield descriptor
