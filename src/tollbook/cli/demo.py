@@ -228,7 +228,12 @@ def _keep_target(settings: Settings, server: TrytonServer) -> None:
 
 def _show_next(out: Console, settings: Settings, month: Month) -> None:
     stage(out, "What to try next")
-    out.print(f"  export TOLLBOOK_HOME={settings.home}", soft_wrap=True, markup=False)
+    for line in (
+        f'export PATH="{Path(sys.executable).parent}:$PATH"',
+        f'export TOLLBOOK_HOME="{settings.home}"',
+        f'export TOLLBOOK_TRYTON="{settings.tryton_venv}"',
+    ):
+        out.print(f"  {line}", soft_wrap=True, markup=False)
     for command, what in (
         ("tollbook invoices list", "every document, with its totals"),
         ("tollbook trace US-000001", "from an invoice to its events and its ERP document"),

@@ -87,12 +87,14 @@ QUESTIONS: Final[dict[str, LiteralString]] = {
         where t.base_minor is distinct from l.amount_minor order by 1""",
     "every journal entry balances": """
         select entry_id from journal_line group by 1 having sum(amount_minor) <> 0 order by 1""",
-    "every issued document with an amount is in the subledger": """
+    "every issued document that moves an account is in the subledger": """
         select coalesce(i.number, i.invoice_id) from invoice i
         where i.state = 'issued'
           and not exists (select from journal_entry e where e.cause = i.invoice_id)
-          and exists (select from invoice_line l
-                      where l.invoice_id = i.invoice_id and l.amount_minor <> 0)
+          and (exists (select from invoice_line l where l.invoice_id = i.invoice_id
+                       group by l.role having sum(l.amount_minor) <> 0)
+               or exists (select from invoice_tax t where t.invoice_id = i.invoice_id
+                          having sum(t.amount_minor) <> 0))
         order by 1""",
     "receivables booked equal the document's total": """
         select coalesce(i.number, i.invoice_id)
