@@ -190,7 +190,14 @@ def up(only: Up) -> Up:
     """Give a running Tollbook, started again where an earlier test stopped it."""
     if not only.is_running():
         only.start()
-    assert only.call("POST", "/v1/master-data/apply", company())[0] == 200
+    # An earlier test may have ended while the API that it killed was still starting again.
+    eventually(
+        lambda: (
+            len(only.pids()) == 4 + API_PROCESSES
+            and only.call("POST", "/v1/master-data/apply", company())[0] == 200
+        ),
+        what=f"all parts run and the company is known; {only.log()}",
+    )
     return only
 
 
