@@ -1,6 +1,6 @@
 """Tryton as a posting target: create, post, read back, all under one external key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -133,11 +133,7 @@ class TrytonTarget:
         )
 
     def _accounts(self, document: FinanceDocument, company: int) -> dict[str, int]:
-        codes = accounts_named(document)
-        domain = [["company", "=", company], ["code", "in", codes]]
-        rows = self._search(company, "account.account", domain, ("code",))
-        found = {row["code"]: row["id"] for row in rows}
-        missing = ", ".join(sorted(set(codes) - found.keys()))
+        found, missing = self._look_up(company, "account.account", "code", accounts_named(document))
         if missing:
             raise rejected(
                 "invalid_account",
@@ -150,10 +146,7 @@ class TrytonTarget:
         wanted = sorted({tax.code for tax in document.taxes})
         if not wanted:
             return {}
-        domain = [["company", "=", company], ["name", "in", wanted]]
-        rows = self._search(company, "account.tax", domain, ("name",))
-        found = {row["name"]: row["id"] for row in rows}
-        missing = ", ".join(sorted(set(wanted) - found.keys()))
+        found, missing = self._look_up(company, "account.tax", "name", wanted)
         if missing:
             raise rejected(
                 "missing_or_invalid_tax",
@@ -161,6 +154,15 @@ class TrytonTarget:
                 cause=f"{document.company}|{missing}",
             )
         return found
+
+    def _look_up(
+        self, company: int, model: str, field: str, wanted: Sequence[str]
+    ) -> tuple[dict[str, int], str]:
+        """Return the ids of a company's records by a field, and which of the wanted are missing."""
+        domain = [["company", "=", company], [field, "in", wanted]]
+        rows = self._search(company, model, domain, (field,))
+        found = {row[field]: row["id"] for row in rows}
+        return found, ", ".join(sorted(set(wanted) - found.keys()))
 
     def _currency(self, document: FinanceDocument, own: int) -> int:
         code = document.currency
