@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
+from fake_erp import FakeErp
+from small_month import SmallMonth, build, opened
 from tollbook.storage import embedded
 from tollbook.storage.database import Database
 from tollbook.storage.migrate import migrate
@@ -76,3 +78,19 @@ def _recreate(connection: psycopg.Connection, name: str, template: str | None = 
     if template:
         statement += sql.SQL(" template {}").format(sql.Identifier(template))
     connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def built(server_dsn: str, template: str) -> tuple[str, FakeErp]:
+    """Give the database to copy from, and the ERP that belongs to it: a month run to its end."""
+    return build(server_dsn, template)
+
+
+@pytest.fixture
+def month(
+    server_dsn: str, built: tuple[str, FakeErp], request: pytest.FixtureRequest
+) -> Iterator[SmallMonth]:
+    """Give November, billed, posted and recognized."""
+    name = f"month_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**12}"
+    with opened(server_dsn, name, built) as month:
+        yield month
