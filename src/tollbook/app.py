@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from tollbook.config import Settings, TargetSettings, load
+from tollbook.config import Settings, SystemSettings, load
 from tollbook.connectors.netsuite.target import connect as connect_netsuite
 from tollbook.connectors.tryton.target import connect as connect_tryton
 from tollbook.errors import Rejected
@@ -51,7 +51,7 @@ class App:
                     self._targets[name] = self._connect(target)
             return dict(self._targets)
 
-    def _connect(self, target: TargetSettings) -> Target:
+    def _connect(self, target: SystemSettings) -> Target:
         if target.connector not in CONNECTORS:
             raise Rejected(
                 "config.unknown_connector",

@@ -32,8 +32,10 @@ _NOT_IN_FILE: Final = frozenset({"home", "actor"})
 
 
 @dataclass(frozen=True, slots=True)
-class TargetSettings:
-    """One ERP to post to. `options` go to its connector, secrets among them.
+class SystemSettings:
+    """One outside system: an ERP to post to, or a source of usage.
+
+    `options` go to its connector, secrets among them.
 
     `missing` names the variables of secrets that are not set: only connecting needs them.
     """
@@ -64,7 +66,8 @@ class Settings:
     future_hours_max: int = 24
     log_format: str = LOG_FORMATS[0]
     tryton_venv: Path = Path(".venv-tryton")
-    targets: Mapping[str, TargetSettings] = field(default_factory=dict)
+    targets: Mapping[str, SystemSettings] = field(default_factory=dict)
+    sources: Mapping[str, SystemSettings] = field(default_factory=dict)
 
 
 _DEFAULT: Final = Settings(home=Path())
@@ -91,7 +94,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         future_hours_max=source.number("future_hours_max", _DEFAULT.future_hours_max, at_least=0),
         log_format=source.choice("log_format", LOG_FORMATS),
         tryton_venv=Path(source.text("tryton_venv", str(_DEFAULT.tryton_venv))).absolute(),
-        targets=_targets(file.get("targets", {}), env),
+        targets=_systems("targets", file.get("targets", {}), env),
+        sources=_systems("sources", file.get("sources", {}), env),
     )
 
 
@@ -163,7 +167,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         found = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Rejected("config.malformed", f"{path} is not valid TOML: {error}.") from error
-    known = {*VARIABLES, "targets"} - _NOT_IN_FILE
+    known = {*VARIABLES, "targets", "sources"} - _NOT_IN_FILE
     strange = sorted(found.keys() - known)
     if strange:
         raise Rejected(
@@ -173,15 +177,18 @@ def _read_file(path: Path) -> dict[str, Any]:
     return found
 
 
-def _targets(found: object, env: Mapping[str, str]) -> dict[str, TargetSettings]:
+def _systems(section: str, found: object, env: Mapping[str, str]) -> dict[str, SystemSettings]:
     if not isinstance(found, dict):
-        raise Rejected("config.malformed", "targets must be tables: [targets.NAME].")
-    return {name: _target(name, table, env) for name, table in found.items()}
+        raise Rejected("config.malformed", f"{section} must be tables: [{section}.NAME].")
+    return {name: _system(section, name, table, env) for name, table in found.items()}
 
 
-def _target(name: str, table: object, env: Mapping[str, str]) -> TargetSettings:
+def _system(section: str, name: str, table: object, env: Mapping[str, str]) -> SystemSettings:
     if not isinstance(table, dict) or "connector" not in table:
-        raise Rejected("config.target", f"[targets.{name}] must say which connector it uses.")
+        raise Rejected(
+            f"config.{section.removesuffix('s')}",
+            f"[{section}.{name}] must say which connector it uses.",
+        )
     options, missing = {}, []
     for key, value in table.items():
         if key.endswith("_env"):
@@ -192,4 +199,4 @@ def _target(name: str, table: object, env: Mapping[str, str]) -> TargetSettings:
                 missing.append(str(value))
         elif key != "connector":
             options[key] = str(value)
-    return TargetSettings(name, str(table["connector"]), options, tuple(missing))
+    return SystemSettings(name, str(table["connector"]), options, tuple(missing))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from api_client import JSON, Api, company, event
-from tollbook.config import TargetSettings
+from tollbook.config import SystemSettings
 from tollbook.controls.audit import all_records
 
 NOVEMBER = {"month": "2023-11"}
@@ -142,7 +142,7 @@ def test_a_corrected_mapping_lets_a_refused_posting_go(billed: Api) -> None:
             [posting["posting_id"]],
         )
     billed.app.settings = replace(
-        billed.app.settings, targets={"erp": TargetSettings("erp", "unused")}
+        billed.app.settings, targets={"erp": SystemSettings("erp", "unused")}
     )
     [gl_map] = company()["gl_maps"]
     changed = {"gl_maps": [{**gl_map, "accounts": {**gl_map["accounts"], "revenue": "4100"}}]}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tollbook.app import App
-from tollbook.config import VARIABLES, Settings, TargetSettings, load
+from tollbook.config import VARIABLES, Settings, SystemSettings, load
 from tollbook.errors import Rejected
 from tollbook.storage.database import Database
 from tollbook.values.clock import SystemClock
@@ -88,7 +88,7 @@ def test_a_target_has_a_connector_and_options_and_its_secrets_stay_outside(home:
     found = settings(home, file, ERP_PASSWORD="s3cret").targets
 
     options = {"url": "https://erp.example", "port": "8000", "password": "s3cret"}
-    assert found == {"books": TargetSettings("books", "tryton", options)}
+    assert found == {"books": SystemSettings("books", "tryton", options)}
 
 
 @pytest.mark.parametrize(

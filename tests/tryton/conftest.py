@@ -13,7 +13,7 @@ import pytest
 from psycopg import conninfo, sql
 
 from tollbook.cli.tryton import TrytonServer
-from tollbook.config import Settings, TargetSettings
+from tollbook.config import Settings, SystemSettings
 from tollbook.demo_company import directory
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.documents import to_versions
@@ -51,7 +51,7 @@ def prepared(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="module")
 def shared_books(
     prepared: Path, server_dsn: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TargetSettings]:
+) -> Iterator[SystemSettings]:
     """Give books that the tests of a module share."""
     home = tmp_path_factory.mktemp("shared")
     with _copied(prepared, server_dsn, f"{PREPARED}_shared", home) as target:
@@ -74,7 +74,7 @@ def rehearsal(prepared: Path, server_dsn: str, dsn: str, tmp_path: Path) -> Iter
 
 
 @contextlib.contextmanager
-def _copied(prepared: Path, server_dsn: str, name: str, home: Path) -> Iterator[TargetSettings]:
+def _copied(prepared: Path, server_dsn: str, name: str, home: Path) -> Iterator[SystemSettings]:
     """Serve a copy of the prepared books, with all that a first start has left behind."""
     (home / "tryton").mkdir()
     shutil.copy(prepared / "tryton" / "password", home / "tryton")
@@ -96,7 +96,7 @@ def _copied(prepared: Path, server_dsn: str, name: str, home: Path) -> Iterator[
 
 
 @contextlib.contextmanager
-def _serving(home: Path, server_dsn: str, name: str) -> Iterator[TargetSettings]:
+def _serving(home: Path, server_dsn: str, name: str) -> Iterator[SystemSettings]:
     settings = Settings(home=home, tryton_venv=VENV.absolute())
     dsn = conninfo.make_conninfo(server_dsn, dbname=name)
     server = TrytonServer(settings, dsn, SystemClock())

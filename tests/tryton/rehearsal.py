@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from tollbook.app import App
 from tollbook.cli.reconcile import reconcile_month
-from tollbook.config import Settings, TargetSettings
+from tollbook.config import Settings, SystemSettings
 from tollbook.connectors.tryton.client import TrytonClient
 from tollbook.demo_company import directory
 from tollbook.flow.capture.step import void_event
@@ -44,7 +44,7 @@ class Rehearsal:
     """The street of a small company, its ERP, and what a person may do to either."""
 
     def __init__(
-        self, database: Database, target: TargetSettings, clock: FixedClock, workplace: Path
+        self, database: Database, target: SystemSettings, clock: FixedClock, workplace: Path
     ) -> None:
         self.database = database
         self.clock = clock
@@ -188,7 +188,7 @@ class Rehearsal:
 class Erp:
     """Tryton as its own users see it."""
 
-    def __init__(self, target: TargetSettings, clock: FixedClock) -> None:
+    def __init__(self, target: SystemSettings, clock: FixedClock) -> None:
         options = target.options
         self._client = TrytonClient(
             HttpClient(clock),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tollbook.config import TargetSettings
+from tollbook.config import SystemSettings
 from tollbook.connectors.tryton.target import connect
 from tollbook.errors import Blocked, Rejected, Transient, Unknown
 from tollbook.records.posting import (
@@ -31,7 +31,7 @@ DAY = date(2023, 11, 30)
 class TrytonRig:
     """A target that speaks to Tryton over a line that can be cut."""
 
-    def __init__(self, settings: TargetSettings, proxy: CuttingProxy) -> None:
+    def __init__(self, settings: SystemSettings, proxy: CuttingProxy) -> None:
         self.proxy = proxy
         self.options = {**settings.options, "url": proxy.url}
         self.target = connect(self.options, SystemClock())
@@ -95,7 +95,7 @@ def _taxes(sign: int) -> tuple[DocumentTax, ...]:
 
 
 @pytest.fixture(scope="module")
-def shared_rig(shared_books: TargetSettings) -> Iterator[TrytonRig]:
+def shared_rig(shared_books: SystemSettings) -> Iterator[TrytonRig]:
     with CuttingProxy(shared_books.options["url"]) as proxy:
         rig = TrytonRig(shared_books, proxy)
         yield rig

@@ -12,7 +12,7 @@ from typing import IO, Final
 
 from psycopg.conninfo import conninfo_to_dict
 
-from tollbook.config import Settings, TargetSettings
+from tollbook.config import Settings, SystemSettings
 from tollbook.connectors.tryton.books import books
 from tollbook.connectors.tryton.client import TrytonClient
 from tollbook.errors import Blocked, Transient
@@ -44,7 +44,7 @@ class TrytonServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def target(self) -> TargetSettings:
+    def target(self) -> SystemSettings:
         """How Tollbook reaches this server, once it is ready."""
         options = {
             "url": f"http://{HOST}:{self._port_file.read_text().strip()}",
@@ -52,7 +52,7 @@ class TrytonServer:
             "user": "admin",
             "password": self._password(),
         }
-        return TargetSettings(TARGET, TARGET, options)
+        return SystemSettings(TARGET, TARGET, options)
 
     def start(self, catalog: Catalog, *, years: tuple[int, ...], on: date) -> None:
         """Start the server, making or updating its books first; does not wait."""

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import date, datetime
 from typing import Final, Self
@@ -43,6 +43,10 @@ _CANNOT_HOLD: Final = (
 )
 
 
+# What else happens in the transaction of the events.
+Within = Callable[[Connection], None]
+
+
 class Desk:
     """Takes groups of events, one commit each; any number of threads may use one desk."""
 
@@ -67,8 +71,11 @@ class Desk:
             assert self._admission is not None
             return self._admission
 
-    def take(self, raws: Sequence[bytes], *, door: str) -> Captured:
+    def take(self, raws: Sequence[bytes], *, door: str, within: Within | None = None) -> Captured:
         """Judge and store events and return an answer for each, after the commit.
+
+        `within` is called first in the transaction of the events: a source advances its positions
+        there, and whatever it raises leaves everything as it was.
 
         Transient when the database did not take them: then none of them is acknowledged, and
         sending them again is safe.
@@ -77,7 +84,7 @@ class Desk:
         try:
             verdicts = self._judge(raws, at)
             self._prepare(days_of(verdicts))
-            return self._store(verdicts, door, at)
+            return self._store(verdicts, door, at, within)
         except psycopg.OperationalError as error:
             raise Transient(
                 "capture.not_stored",
@@ -108,10 +115,14 @@ class Desk:
                 store.ensure_days(connection, missing)
             self._days |= missing
 
-    def _store(self, verdicts: Sequence[Verdict], door: str, at: datetime) -> Captured:
+    def _store(
+        self, verdicts: Sequence[Verdict], door: str, at: datetime, within: Within | None = None
+    ) -> Captured:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 with self._database.transaction() as connection:
+                    if within is not None:
+                        within(connection)
                     captured = capture(connection, verdicts=verdicts, door=door, at=at)
                     store.add_tally(connection, self._process, captured.counts.items())
                     return captured
@@ -120,11 +131,16 @@ class Desk:
                 if attempt == ATTEMPTS_MAX:
                     raise
             except _CANNOT_HOLD as error:
-                return self._store_apart(verdicts, door, at, error)
+                return self._store_apart(verdicts, door, at, error, within)
         raise AssertionError("unreachable")
 
     def _store_apart(
-        self, verdicts: Sequence[Verdict], door: str, at: datetime, error: psycopg.Error
+        self,
+        verdicts: Sequence[Verdict],
+        door: str,
+        at: datetime,
+        error: psycopg.Error,
+        within: Within | None,
     ) -> Captured:
         # An event passed all our rules and the database still cannot hold it: halve until it is
         # alone, so that it cannot take its neighbours with it.
@@ -135,10 +151,11 @@ class Desk:
             refusal = Refused(
                 "capture.not_storable", message, event.source, event.source, event.id, event.raw
             )
-            return self._store([refusal], door, at)
+            return self._store([refusal], door, at, within)
         half = len(verdicts) // 2
         first = self._store(verdicts[:half], door, at)
-        second = self._store(verdicts[half:], door, at)
+        # Positions move with the last part: after a crash between the two, all of it comes again.
+        second = self._store(verdicts[half:], door, at, within)
         return Captured(second.receipt, [*first.answers, *second.answers])
 
     def _refresh(self) -> None:
