@@ -23,6 +23,7 @@ from tollbook.flow.capture.events import store as stored
 from tollbook.flow.capture.store import Conflict, Quarantined
 from tollbook.runtime.import_file import import_file
 from tollbook.runtime.intake import current_admission
+from tollbook.runtime.process import collect_rarely
 from tollbook.storage.database import Connection
 from tollbook.values.codec import to_builtins
 
@@ -49,6 +50,7 @@ def import_command(file: Path, *, is_json: bool) -> None:
     Every line is stored, known already, in conflict or kept in quarantine; importing a file again
     changes nothing.
     """
+    collect_rarely()
     with open_app() as app, _progress(file, is_quiet=is_json) as on_progress:
         imported = import_file(app.desk(), file, on_progress=on_progress)
     counts = {
