@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -20,6 +20,7 @@ from tollbook.flow.capture.json_text import canonical
 from tollbook.flow.capture.schema import DataRule, check_data, compile_rule
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import EventType, Meter
+from tollbook.values.formula import fields_of, parse_formula
 from tollbook.values.period import midnight
 
 OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -29,7 +30,9 @@ UNREADABLE: Final = "(unreadable)"
 CAUSE_CHARACTERS_MAX: Final = 200
 
 # Aggregations that add or compare their value; unique_count only tells values apart.
-_NUMERIC: Final = frozenset({"sum", "max", "latest"})
+_NUMERIC: Final = frozenset(
+    {"sum", "min", "max", "average", "latest", "time_weighted_sum", "percentile"}
+)
 
 # (subject, customer, valid from, valid until), the bounds open when None.
 CrosswalkRow = tuple[str, str, datetime | None, datetime | None]
@@ -39,7 +42,7 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     """An event that may be stored.
 
     `digest` is its identity, `f1` and `f2` its fingerprint; `occurred_at` is its instant in UTC as
-    text, `data` its canonical JSON.
+    text, `data` its canonical JSON and `values` the same decoded.
     """
 
     digest: bytes
@@ -52,6 +55,7 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     subject: str
     data: str
     raw: bytes
+    values: dict[str, Any]
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
@@ -137,6 +141,7 @@ def _admit(raw: bytes, admission: Admission, latest: datetime) -> Verdict:
         envelope.subject,
         envelope.data_json.decode(),
         raw,
+        envelope.data,
     )
 
 
@@ -231,14 +236,7 @@ def _quantity_fields(catalog: Catalog, event_type: str) -> tuple[str, ...]:
         for version in versions
         if isinstance(version.record, Meter)
     ]
-    return tuple(
-        sorted(
-            {
-                meter.value
-                for meter in meters
-                if meter.event_type == event_type
-                and meter.value is not None
-                and meter.aggregation in _NUMERIC
-            }
-        )
-    )
+    mine = [meter for meter in meters if meter.event_type == event_type]
+    added = {meter.value for meter in mine if meter.value and meter.aggregation in _NUMERIC}
+    formulas = {meter.expression for meter in mine if meter.expression}
+    return tuple(sorted(added.union(*(fields_of(parse_formula(text)) for text in formulas))))
