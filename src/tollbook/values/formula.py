@@ -151,23 +151,23 @@ class _Reader:
         return node
 
     def _factor(self, depth: int) -> Node:
-        token = self._take()
-        if token == "-":
+        taken = self._take()
+        if taken == "-":
             if depth > DEPTH_MAX:
                 raise ValueError(f"an expression is nested at most {DEPTH_MAX} deep")
             return Apply("-", (Constant(Decimal(0)), self._factor(depth + 1)))
-        if token == "(":
+        if taken == "(":
             node = self.sum(depth + 1)
             self.expect(")")
             return node
-        if token[:1].isdigit():
-            return Constant(parse_quantity(token))
-        if token in {"min", "max"} and self._next == "(":
-            return self._of_several("min" if token == "min" else "max", depth)
-        if token[:1].isalpha() or token[:1] == "_":
-            return Field(token)
+        if taken[:1].isdigit():
+            return Constant(parse_quantity(taken))
+        if taken in {"min", "max"} and self._next == "(":
+            return self._of_several("min" if taken == "min" else "max", depth)
+        if taken[:1].isalpha() or taken[:1] == "_":
+            return Field(taken)
         raise ValueError(
-            f"{token!r} is not expected here" if token else "the expression ends too early"
+            f"{taken!r} is not expected here" if taken else "the expression ends too early"
         )
 
     def _of_several(self, operator: Operator, depth: int) -> Node:

@@ -1,7 +1,7 @@
 """Stores arrivals in one transaction, and repairs what was refused: correct, replay, discard, void."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Literal, NamedTuple
@@ -51,16 +51,26 @@ def days_of(verdicts: Iterable[Verdict]) -> set[date]:
     return {date.fromisoformat(text) for text in texts}
 
 
+# Counts events that were just stored under a receipt, in their transaction.
+Counting = Callable[[Connection, Sequence[Admitted], int], None]
+
+
 def capture(
-    connection: Connection, *, verdicts: Sequence[Verdict], door: str, at: datetime
+    connection: Connection,
+    *,
+    verdicts: Sequence[Verdict],
+    door: str,
+    at: datetime,
+    counting: Counting | None = None,
 ) -> Captured:
     """Store what was admitted, quarantine what was refused, and answer for each event.
 
     Nothing is acknowledged before the caller has committed. The partitions of the days must exist.
+    `counting` is given the events that are new; without it their days are marked dirty.
     """
     receipt = store.insert_receipt(connection, door=door, at=at)
     admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
-    stored = iter(_store_admitted(connection, admitted, receipt=receipt, at=at))
+    stored = iter(_store_admitted(connection, admitted, receipt=receipt, at=at, counting=counting))
     refused = [verdict for verdict in verdicts if isinstance(verdict, Refused)]
     if refused:
         _quarantine(connection, refused, door=door, at=at)
@@ -221,7 +231,12 @@ def find_event(connection: Connection, event_id: str) -> store.StoredEvent:
 
 
 def _store_admitted(
-    connection: Connection, admitted: Sequence[Admitted], *, receipt: int, at: datetime
+    connection: Connection,
+    admitted: Sequence[Admitted],
+    *,
+    receipt: int,
+    at: datetime,
+    counting: Counting | None = None,
 ) -> list[Answer]:
     if not admitted:
         return []
@@ -235,8 +250,11 @@ def _store_admitted(
     answers = [Answer("accepted", event.source, event.id) for event in admitted]
     if repeated:
         _answer_repeated(connection, admitted, repeated, answers, at)
-    dirty = {(event.occurred_at[:10], event.type) for _, event in first}
-    store.mark_dirty(connection, dirty, receipt=receipt)
+    if counting is not None:
+        counting(connection, [event for _, event in first], receipt)
+    else:
+        dirty = {(event.occurred_at[:10], event.type) for _, event in first}
+        store.mark_dirty(connection, dirty, receipt=receipt)
     return answers
 
 

@@ -196,24 +196,20 @@ def sample_start(at: datetime, minutes: int) -> datetime:
 
 
 def _quantity(meter: Meter, parts: Parts, start: datetime, end: datetime) -> Decimal:
-    match meter.aggregation:
-        case "count":
-            return Decimal(parts.events)
-        case "sum":
-            return parts.total or _ZERO
-        case "min":
-            return parts.smallest or _ZERO
-        case "max":
-            return parts.largest or _ZERO
-        case "latest":
-            return parts.newest or _ZERO
-        case "unique_count":
-            return Decimal(parts.members)
-        case "average":
-            total = parts.total or _ZERO
-            return to_quantity(Fraction(total) / parts.events) if parts.events else _ZERO
-        case _:
-            return _percentile(meter, parts, start, end)
+    if meter.aggregation == "percentile":
+        return _percentile(meter, parts, start, end)
+    if meter.aggregation == "average":
+        total = Fraction(parts.total or 0)
+        return to_quantity(total / parts.events) if parts.events else _ZERO
+    found = {
+        "count": Decimal(parts.events),
+        "sum": parts.total,
+        "min": parts.smallest,
+        "max": parts.largest,
+        "latest": parts.newest,
+        "unique_count": Decimal(parts.members),
+    }
+    return found[meter.aggregation] or _ZERO
 
 
 def _percentile(meter: Meter, parts: Parts, start: datetime, end: datetime) -> Decimal:

@@ -89,14 +89,12 @@ def event_types(catalog: Catalog) -> list[str]:
 
 def basis(catalog: Catalog, event_type: str) -> str:
     """Return a hash of all by which a type is summarized: other meters or buckets, another hash."""
-    found = [
-        (key, version.version, version.effective_from, version.record)
-        for key in catalog.keys("meter")
-        for version in catalog.versions["meter", key]
-        if isinstance(version.record, Meter)
-        and event_type in {v.record.event_type for v in catalog.versions["meter", key]
-                           if isinstance(v.record, Meter)}  # fmt: skip
-    ]
+    found = []
+    for key in catalog.keys("meter"):
+        versions = catalog.versions["meter", key]
+        meters = [version.record for version in versions if isinstance(version.record, Meter)]
+        if event_type in {meter.event_type for meter in meters}:
+            found.append([(v.version, v.effective_from, v.record) for v in versions])
     return content_hash([bucket_minutes(catalog.zones), found])
 
 

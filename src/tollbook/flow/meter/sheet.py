@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from operator import attrgetter, itemgetter
@@ -22,7 +22,7 @@ from tollbook.flow.meter.definition import (
 from tollbook.flow.meter.deltas import Deltas, Number, PointRow, Row
 from tollbook.flow.meter.layout import POINTED, Layout
 from tollbook.records.commercial import Meter
-from tollbook.values.quantity import EXACT, plain
+from tollbook.values.quantity import EXACT
 
 # Who a subject is: (from, until, customer), open where None.
 Spans = tuple[tuple[datetime | None, datetime | None, str], ...]
@@ -185,7 +185,7 @@ class Sheet:
         if customer is None:
             deltas.dirty.add((bucket[:10], layout.event_type))
             return None
-        numbers = dict.fromkeys(_COLUMNS)
+        numbers: dict[str, Number | None] = dict.fromkeys(_COLUMNS)
         latest: Admitted | None = None
         for slot, column in zip(layout.slots, columns, strict=True):
             if slot.startswith("total"):
@@ -207,9 +207,9 @@ class Sheet:
                 len(events),
                 _wrapped(sum(map(_FIRST, events))),
                 _wrapped(sum(map(_SECOND, events))),
-                *numbers.values(),
-                latest.occurred_at if latest else None,
-                latest.digest if latest else None,
+                **numbers,
+                latest_at=latest.occurred_at if latest else None,
+                latest_h=latest.digest if latest else None,
             )
         )
         return customer

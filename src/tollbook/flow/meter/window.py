@@ -1,6 +1,6 @@
 """What is to be counted in a month: each usage product of each contract segment, once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import pairwise

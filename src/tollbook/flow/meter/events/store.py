@@ -237,7 +237,7 @@ def _ranked(
 ) -> list[dict[Group, Parts]]:
     """Return how often each value was, or the sum of each sample."""
     minutes = questions[0].meter.sample_minutes
-    by = sql.SQL("trim_scale(value)")
+    by: sql.Composable = sql.SQL("trim_scale(value)")
     if minutes is not None:
         length = sql.Literal(timedelta(minutes=minutes))
         by = sql.SQL("date_bin({}, occurred_at, '2000-01-01Z')").format(length)
@@ -247,9 +247,7 @@ def _ranked(
                       count(*), sum(f1), sum(f2), min(value), sum(value)
                from ({events}) e join {questions} and e.occurred_at >= w.starts_at
                where is_usable group by 1, 2, {by} order by 1, 2, {by}"""
-        ).format(
-            events=events_of_spans(questions[0].spans, through), questions=_QUESTIONS, by=by
-        ),
+        ).format(events=events_of_spans(questions[0].spans, through), questions=_QUESTIONS, by=by),
         values,
     )
     found: list[dict[Group, Parts]] = [{} for _ in questions]

@@ -46,8 +46,8 @@ def events_of_spans(spans: Sequence[Span], through: int | None) -> sql.Composed:
 
 def counted_events(event_type: str, first: date, until: date, through: int | None) -> sql.Composed:
     """Return the from and where of a type's events `e` that count, with their customer `c`."""
-    known = sql.SQL("true")
-    excluded = sql.SQL("true")
+    known: sql.Composable = sql.SQL("true")
+    excluded: sql.Composable = sql.SQL("true")
     if through is not None:
         known = sql.SQL("e.receipt <= {}").format(sql.Literal(through))
         excluded = sql.SQL("x.known_receipt <= {}").format(sql.Literal(through))

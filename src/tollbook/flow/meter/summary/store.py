@@ -291,8 +291,8 @@ def _summarize(
 ) -> int:
     """Count events that all meters of a layout can use, or `partly` those that only some can."""
     events = _usable_events(layout, into, day, through, minutes, partly=partly)
-    columns = {slot: sql.SQL("null") for slot in _SLOTS}
-    latest = (sql.SQL("null"), sql.SQL("null"))
+    columns: dict[str, sql.Composable] = {slot: sql.SQL("null::numeric") for slot in _SLOTS}
+    latest: tuple[sql.Composable, ...] = (sql.SQL("null::timestamptz"), sql.SQL("null::uuid"))
     for at, slot in enumerate(into.slots):
         value = sql.Identifier(f"v{at}")
         if slot.startswith("total"):
@@ -336,8 +336,9 @@ def _point_day(
     events: sql.Composed,
 ) -> None:
     """Store the members, values, samples or points of a day."""
-    group = sql.SQL("group by customer_id, bucket, dimensions")
+    group: sql.Composable = sql.SQL("group by customer_id, bucket, dimensions")
     if meter.aggregation == "unique_count":
+        chosen: sql.Composable
         columns, chosen = "key, amount", sql.SQL("{}, count(*)").format(value)
         group += sql.SQL(", {}").format(value)
     elif meter.aggregation == "time_weighted_sum":
@@ -402,8 +403,9 @@ def _unusable(
         if meter.aggregation == "count":
             continue
         rows = connection.execute(
-            sql.SQL("select e.h {source} and {where} and not ({usable}) order by e.h limit {limit}")
-            .format(
+            sql.SQL(
+                "select e.h {source} and {where} and not ({usable}) order by e.h limit {limit}"
+            ).format(
                 source=counted_events(layout.event_type, day, day + timedelta(days=1), through),
                 where=where_of(meter),
                 usable=counted_value(meter)[2],
