@@ -22,6 +22,9 @@ SLOTS: Final[Mapping[Aggregation, tuple[str, ...]]] = {
     "latest": ("newest",),
 }
 
+# These are only added up, which the door does quickly: they are kept apart from the others.
+SUMMED: Final = frozenset({"count", "sum", "average"})
+
 # What a number is not enough for: these keep members, values, samples or points beside the rows.
 POINTED: Final = frozenset({"unique_count", "percentile", "time_weighted_sum"})
 
@@ -107,7 +110,14 @@ def _layouts(meters: Sequence[Meter]) -> Iterator[Layout]:
     alike: dict[bytes, list[Meter]] = defaultdict(list)
     for meter in meters:
         alike[
-            to_json([sorted(meter.dimensions), sorted(meter.where.items()), meter.filters])
+            to_json(
+                [
+                    meter.aggregation in SUMMED,
+                    sorted(meter.dimensions),
+                    sorted(meter.where.items()),
+                    meter.filters,
+                ]
+            )
         ].append(meter)
     for _, found in sorted(alike.items()):
         together: list[Meter] = []

@@ -1,12 +1,12 @@
 """Counts events into the rows of one layout: the inner loop of the door."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Final
 
 from tollbook.flow.capture.admit import Admitted
@@ -15,12 +15,11 @@ from tollbook.flow.meter.definition import (
     Reading,
     dimensions_of,
     matches,
-    number_of,
     read,
     sample_start,
 )
-from tollbook.flow.meter.deltas import Deltas, Number, PointRow, Row
-from tollbook.flow.meter.layout import POINTED, Layout
+from tollbook.flow.meter.deltas import Deltas
+from tollbook.flow.meter.layout import POINTED, SUMMED, Layout
 from tollbook.records.commercial import Meter
 from tollbook.values.quantity import EXACT
 
@@ -29,110 +28,111 @@ Spans = tuple[tuple[datetime | None, datetime | None, str], ...]
 
 _COLUMNS: Final = ("total_1", "total_2", "total_3", "smallest", "largest", "newest")
 _QUARTERS: Final = {f"{minute:02}": f"{minute - minute % 15:02}" for minute in range(60)}
-_FIRST: Final = attrgetter("f1")
-_SECOND: Final = attrgetter("f2")
-_HALF: Final = 1 << 63
-_WHOLE: Final = 1 << 64
+_NO_HASH: Final = bytes(16)
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+NULL: Final = "\\N"
+
+Number = int | Decimal
 
 # (subject, start of the bucket as text, values of the dimensions): what one row is for.
 _Key = tuple[str, str, Any]
-_Cells = dict[_Key, list[Admitted]]
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """One layout, with what was worked out once so that an event is counted quickly.
 
-    `fields` are the plain fields of data that the slots read, None when a slot needs more.
+    `fields` are the fields of data that are summed, when there is a quick way; else None.
+    `always` are the subjects that mean one customer at all times.
     """
 
     layout: Layout
     alone: tuple[Layout, ...]
     customers: Mapping[str, Spans]
+    always: Mapping[str, str]
     minutes: int
     dimensions: tuple[str, ...]
-    fields: tuple[str | None, ...] | None
-    has_conditions: bool
+    fields: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, layout: Layout, customers: Mapping[str, Spans], minutes: int) -> "Sheet":
+    def of(
+        cls, layout: Layout, customers: Mapping[str, Spans], always: Mapping[str, str], minutes: int
+    ) -> "Sheet":
         """Prepare a layout; buckets are of 60 or of 15 minutes."""
-        first = layout.meters[0]
-        return cls(
-            layout,
-            layout.alone,
-            customers,
-            minutes,
-            tuple(sorted(first.dimensions)),
-            _plain_fields(layout.meters),
-            bool(first.where or first.filters),
-        )
+        dimensions = tuple(sorted(layout.meters[0].dimensions))
+        is_plain = minutes == 60 and not any("." in name for name in dimensions)
+        fields = _summed_fields(layout) if is_plain else None
+        return cls(layout, layout.alone, customers, always, minutes, dimensions, fields)
 
     def add(self, events: list[Admitted], deltas: Deltas) -> None:
         """Count events that occurred on the days of this layout."""
-        if self.has_conditions:
-            first = self.layout.meters[0]
+        deltas.layouts[self.layout.layout] = self.layout
+        first = self.layout.meters[0]
+        if first.where or first.filters:
             events = [event for event in events if matches(first, event.values)]
-        cells, odd = self._cells(events)
-        written: dict[Any, str] = {}
-        for (subject, bucket, found), together in cells.items():
-            text = written.get(found)
-            if text is None:
-                text = written[found] = self._written(found)
-            columns = self._columns(together) if text else None
-            if columns is None:
-                odd += together
-            else:
-                self._write(self.layout, (subject, bucket, text), together, columns, deltas)
+        odd = events if self.fields is None else self._add_quickly(events, self.fields, deltas)
         if odd:
             self._add_apart(odd, deltas)
 
-    def _cells(self, events: list[Admitted]) -> tuple[_Cells, list[Admitted]]:
-        """Group events by their row; those that lack a plain dimension come back apart."""
-        cells: _Cells = defaultdict(list)
+    def _add_quickly(
+        self, events: list[Admitted], fields: tuple[str, ...], deltas: Deltas
+    ) -> list[Admitted]:
+        """Count events whose dimensions are texts and whose numbers are whole; return the others.
+
+        This runs for every event that is taken, so it counts into plain lists.
+        """
+        cells: dict[_Key, list[Any]] = {}
         odd: list[Admitted] = []
-        if self.minutes != 60 or any("." in name for name in self.dimensions):
-            return cells, list(events)
-        if not self.dimensions:
-            for event in events:
-                cells[event.subject, event.occurred_at[:13], ()].append(event)
-            return cells, odd
-        dimensions = itemgetter(*self.dimensions)
+        written: dict[Any, str] = {}
+        dimensions = itemgetter(*self.dimensions) if self.dimensions else _nothing
+        # Three numbers whatever the layout; those it has no field for are not written.
+        numbers = itemgetter(*(fields * 3)[:3]) if fields else _zeros
         for event in events:
+            values = event.values
             try:
-                cells[event.subject, event.occurred_at[:13], dimensions(event.values)].append(event)
+                one, two, three = numbers(values)
+                found = dimensions(values)
+                key = (event.subject, event.occurred_at[:13], found)
+                cell = cells.get(key)
             except (KeyError, TypeError):
                 odd.append(event)
-        return cells, odd
+                continue
+            if type(one) is not int or type(two) is not int or type(three) is not int:
+                odd.append(event)
+            elif cell is not None:
+                cell[0] += 1
+                cell[1] += event.f1
+                cell[2] += event.f2
+                cell[3] += one
+                cell[4] += two
+                cell[5] += three
+            elif text := written.get(found) or self._written(found, written):
+                cells[key] = [1, event.f1, event.f2, one, two, three, text]
+            else:
+                odd.append(event)
+        self._write_quickly(cells, len(fields), deltas)
+        return odd
 
-    def _written(self, found: Any) -> str:
+    def _write_quickly(self, cells: Mapping[_Key, list[Any]], fields: int, deltas: Deltas) -> None:
+        layout, always, lines = self.layout.layout, self.always, deltas.rows
+        for (subject, bucket, _), (count, first, second, one, two, three, text) in cells.items():
+            customer = always.get(subject) or self._customer(subject, bucket)
+            if customer is None:
+                deltas.dirty.add((bucket[:10], self.layout.event_type))
+                continue
+            lines.append(
+                f"{customer}\t{layout}\t{bucket}:00Z\t{text}\t{count}\t{first}\t{second}"
+                f"\t{one if fields > 0 else NULL}\t{two if fields > 1 else NULL}"
+                f"\t{three if fields > 2 else NULL}\t\\N\t\\N\t\\N\t\\N\t\\N"
+            )
+
+    def _written(self, found: Any, written: dict[Any, str]) -> str:
         """Write dimensions as JSON; empty when one is no text, so that 1 and true stay apart."""
         values = (found,) if len(self.dimensions) == 1 else found
-        if not all(type(value) is str for value in values):
-            return ""
-        return canonical(dict(zip(self.dimensions, values, strict=True))).decode()
-
-    def _columns(self, events: Sequence[Admitted]) -> list[list[Number]] | None:
-        """Return the numbers of each slot's field; None when they must be read one by one."""
-        if self.fields is None:
-            return None
-        values = [event.values for event in events]
-        columns: list[list[Number]] = []
-        for name in self.fields:
-            if name is None:
-                columns.append([])
-                continue
-            try:
-                numbers = list(map(itemgetter(name), values))
-            except KeyError:
-                return None
-            if set(map(type, numbers)) != {int}:
-                exact = [number_of(value) for value in numbers]
-                if None in exact:
-                    return None
-                numbers = exact
-            columns.append(numbers)
-        return columns
+        if all(type(value) is str for value in values):
+            pairs = dict(zip(self.dimensions, values, strict=True))
+            written[found] = escaped(canonical(pairs).decode())
+        return written.get(found, "")
 
     def _add_apart(self, events: list[Admitted], deltas: Deltas) -> None:
         """Count events one by one: whatever the quick way cannot be sure of."""
@@ -154,121 +154,120 @@ class Sheet:
                 if reading is not None:
                     cells[place, event.subject, bucket, text].append((event, [reading]))
         for (place, subject, bucket, text), found in cells.items():
+            customer = self.always.get(subject) or self._customer(subject, bucket)
+            if customer is None:
+                deltas.dirty.add((bucket[:10], self.layout.event_type))
+                continue
             layout = layouts[place]
-            together = [event for event, _ in found]
-            columns: list[list[Number]] = [
-                [reading[at].number or 0 for _, reading in found]
-                for at in range(len(layout.meters))
-            ]
-            key = (subject, bucket, text)
-            customer = self._write(layout, key, together, columns, deltas)
-            if customer is not None:
-                for at, meter in enumerate(layout.meters):
-                    if meter.aggregation in POINTED:
-                        start = PointRow(
-                            customer, meter.meter_id, layout.layout, _instant(bucket), text
-                        )
-                        mine = [(event, readings[at]) for event, readings in found]
-                        deltas.points += _points(meter, start, mine)
-
-    def _write(
-        self,
-        layout: Layout,
-        key: tuple[str, str, str],
-        events: Sequence[Admitted],
-        columns: Sequence[Sequence[Number]],
-        deltas: Deltas,
-    ) -> str | None:
-        """Add a row to the deltas and return its customer; None when no one customer is certain."""
-        subject, bucket, dimensions = key
-        customer = self._customer(subject, bucket)
-        if customer is None:
-            deltas.dirty.add((bucket[:10], layout.event_type))
-            return None
-        numbers: dict[str, Number | None] = dict.fromkeys(_COLUMNS)
-        latest: Admitted | None = None
-        for slot, column in zip(layout.slots, columns, strict=True):
-            if slot.startswith("total"):
-                numbers[slot] = _sum(column)
-            elif slot == "smallest":
-                numbers[slot] = min(column)
-            elif slot == "largest":
-                numbers[slot] = max(column)
-            elif slot == "newest":
-                place = max(range(len(events)), key=lambda n: _order(events[n]))
-                latest, numbers[slot] = events[place], column[place]
-        deltas.layouts[layout.layout] = layout
-        deltas.rows.append(
-            Row(
-                customer,
-                layout.layout,
-                _instant(bucket),
-                dimensions,
-                len(events),
-                _wrapped(sum(map(_FIRST, events))),
-                _wrapped(sum(map(_SECOND, events))),
-                **numbers,
-                latest_at=latest.occurred_at if latest else None,
-                latest_h=latest.digest if latest else None,
-            )
-        )
-        return customer
+            deltas.layouts[layout.layout] = layout
+            place_text = f"{layout.layout}\t{_instant(bucket)}\t{escaped(text)}"
+            deltas.rows.append(f"{customer}\t{place_text}\t{_numbers(layout, found)}")
+            for at, meter in enumerate(layout.meters):
+                if meter.aggregation in POINTED:
+                    start = f"{customer}\t{escaped(meter.meter_id)}\t{place_text}"
+                    points = _points(meter, [(event, readings[at]) for event, readings in found])
+                    deltas.points += [f"{start}\t{point}" for point in points]
 
     def _customer(self, subject: str, bucket: str) -> str | None:
         spans = self.customers.get(subject, ())
-        if len(spans) == 1 and spans[0][0] is None and spans[0][1] is None:
-            return spans[0][2]
         start = datetime.fromisoformat(_instant(bucket))
         end = start + timedelta(minutes=self.minutes)
         for since, until, customer in spans:
             if (since is None or since <= start) and (until is None or end <= until):
-                return customer
+                return escaped(customer)
         return None
 
     def _bucket(self, at: str) -> str:
         return at[:13] if self.minutes == 60 else at[:14] + _QUARTERS[at[14:16]]
 
 
-def _plain_fields(meters: Iterable[Meter]) -> tuple[str | None, ...] | None:
-    found: list[str | None] = []
-    for meter in meters:
-        if meter.aggregation in POINTED or meter.expression is not None:
-            return None
-        if meter.value is not None and "." in meter.value:
-            return None
-        found.append(meter.value)
-    return tuple(found)
+def escaped(text: str) -> str:
+    """Write a text as PostgreSQL's COPY reads it."""
+    return text.translate(_ESCAPES) if "\\" in text or not text.isprintable() else text
 
 
-def _points(
-    meter: Meter, row: PointRow, found: Sequence[tuple[Admitted, Reading]]
-) -> Iterator[PointRow]:
+def _summed_fields(layout: Layout) -> tuple[str, ...] | None:
+    """Return the fields that a layout sums, in the order of its columns; None when it does more."""
+    found: dict[str, str] = {}
+    for meter, slot in zip(layout.meters, layout.slots, strict=True):
+        if meter.aggregation not in SUMMED or meter.expression is not None:
+            return None
+        if meter.value is not None:
+            if "." in meter.value:
+                return None
+            found[slot] = meter.value
+    return tuple(found[slot] for slot in sorted(found))
+
+
+def _nothing(_values: dict[str, Any]) -> tuple[()]:
+    return ()
+
+
+def _zeros(_values: dict[str, Any]) -> tuple[int, int, int]:
+    return 0, 0, 0
+
+
+def _numbers(layout: Layout, found: Sequence[tuple[Admitted, list[Reading]]]) -> str:
+    """Write what events come to in a row of a layout."""
+    numbers: dict[str, Number] = {}
+    latest: tuple[Admitted, list[Reading]] | None = None
+    for at, slot in enumerate(layout.slots):
+        column = [readings[at].number or 0 for _, readings in found] if slot else []
+        if slot.startswith("total"):
+            numbers[slot] = _sum(column)
+        elif slot == "smallest":
+            numbers[slot] = min(column)
+        elif slot == "largest":
+            numbers[slot] = max(column)
+        elif slot == "newest":
+            latest = max(found, key=lambda pair: _order(pair[0]))
+            numbers[slot] = latest[1][at].number or 0
+    fields = [
+        len(found),
+        sum(event.f1 for event, _ in found),
+        sum(event.f2 for event, _ in found),
+        *(numbers.get(slot, NULL) for slot in _COLUMNS),
+        latest[0].occurred_at if latest else NULL,
+        latest[0].digest.hex() if latest else NULL,
+    ]
+    return "\t".join(map(str, fields))
+
+
+def _points(meter: Meter, found: Sequence[tuple[Admitted, Reading]]) -> Iterator[str]:
+    """Write the key, at, h, value, amount, first and second of each point."""
     if meter.aggregation == "unique_count":
         for member in sorted({reading.text for _, reading in found}):
-            yield row._replace(key=member)
+            yield _point(key=member)
     elif meter.aggregation == "time_weighted_sum":
         for event, reading in found:
-            yield row._replace(
-                key=reading.text,
-                at=event.occurred_at,
-                h=event.digest,
-                value=reading.number or 0,
-                first=event.f1,
-                second=event.f2,
-            )
+            yield _point(reading.text, event.occurred_at, event.digest, reading.number or 0, 1,
+                         event.f1, event.f2)  # fmt: skip
     elif meter.sample_minutes is None:
         counts: dict[Number, int] = defaultdict(int)
         for _, reading in found:
             counts[reading.number or 0] += 1
         for number, count in counts.items():
-            yield row._replace(value=number, amount=count)
+            yield _point(value=number, amount=count)
     else:
         sums: dict[str, Number] = {}
         for event, reading in found:
-            at = sample_start(datetime.fromisoformat(event.occurred_at), meter.sample_minutes)
-            sums[at.isoformat()] = _sum([sums.get(at.isoformat(), 0), reading.number or 0])
-        for start, total in sums.items():
-            yield row._replace(at=start, amount=total)
+            instant = datetime.fromisoformat(event.occurred_at)
+            at = sample_start(instant, meter.sample_minutes).isoformat()
+            sums[at] = _sum([sums.get(at, 0), reading.number or 0])
+        for at, total in sums.items():
+            yield _point(at=at, amount=total)
+
+
+def _point(
+    key: str = "",
+    at: str = "epoch",
+    h: bytes = _NO_HASH,
+    value: Number = 0,
+    amount: Number = 1,
+    first: int = 0,
+    second: int = 0,
+) -> str:
+    return f"{escaped(key)}\t{at}\t{h.hex()}\t{value}\t{amount}\t{first}\t{second}"
 
 
 def _sum(numbers: Sequence[Number]) -> Number:
@@ -285,8 +284,3 @@ def _order(event: Admitted) -> tuple[str, bytes]:
 def _instant(bucket: str) -> str:
     """Write the start of a bucket, 2023-11-16T18 or 2023-11-16T18:15, as an instant."""
     return f"{bucket}:00:00+00:00" if len(bucket) == 13 else f"{bucket}:00+00:00"
-
-
-def _wrapped(total: int) -> int:
-    """Return a sum as a signed 64-bit number: digests are sums up to multiples of 2^64."""
-    return (total + _HALF) % _WHOLE - _HALF

@@ -9,7 +9,7 @@ from typing import Self
 from tollbook.flow.capture.admit import Admitted, CrosswalkRow
 from tollbook.flow.meter.deltas import Deltas
 from tollbook.flow.meter.layout import basis, event_types, generation, stretches
-from tollbook.flow.meter.sheet import Sheet, Spans
+from tollbook.flow.meter.sheet import Sheet, Spans, escaped
 from tollbook.masterdata.catalog import Catalog
 from tollbook.values.zone import bucket_minutes
 
@@ -28,13 +28,18 @@ class Tally:
         customers: dict[str, Spans] = {}
         for subject, customer, start, end in crosswalk:
             customers[subject] = (*customers.get(subject, ()), (start, end, customer))
+        always = {
+            subject: escaped(spans[0][2])
+            for subject, spans in customers.items()
+            if len(spans) == 1 and spans[0][0] is None and spans[0][1] is None
+        }
         minutes = bucket_minutes(catalog.zones)
         types = {
             event_type: [
                 _Days(
                     stretch.first.isoformat(),
                     (stretch.until - timedelta(days=stretch.until != date.max)).isoformat(),
-                    [Sheet.of(layout, customers, minutes) for layout in stretch.layouts],
+                    [Sheet.of(layout, customers, always, minutes) for layout in stretch.layouts],
                 )
                 for stretch in stretches(catalog, event_type)
             ]

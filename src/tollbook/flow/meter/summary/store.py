@@ -22,7 +22,7 @@ from tollbook.storage.database import Connection
 
 Day = tuple[date, str]
 
-_COPY_CHARACTERS: Final = 500_000
+_COPY_LINES: Final = 5_000
 
 _COPY_ROWS: Final = """
     copy usage_delta (customer_id, layout, hour, dimensions, events, digest_1, digest_2, total_1,
@@ -417,26 +417,7 @@ def _unusable(
     return found
 
 
-def _copied(rows: Sequence[tuple[object, ...]], receipt: int) -> Iterator[str]:
-    lines: list[str] = []
-    size = 0
-    for row in rows:
-        line = "\t".join([_field(value) for value in row]) + f"\t{receipt}\n"
-        lines.append(line)
-        size += len(line)
-        if size > _COPY_CHARACTERS:
-            yield "".join(lines)
-            lines.clear()
-            size = 0
-    yield "".join(lines)
-
-
-def _field(value: object) -> str:
-    if value is None:
-        return "\\N"
-    if isinstance(value, str):
-        return value.translate(_ESCAPES) if "\\" in value or not value.isprintable() else value
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+def _copied(lines: Sequence[str], receipt: int) -> Iterator[str]:
+    end = f"\t{receipt}\n"
+    for start in range(0, len(lines), _COPY_LINES):
+        yield end.join(lines[start : start + _COPY_LINES]) + end
