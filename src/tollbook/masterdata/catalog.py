@@ -82,6 +82,10 @@ class Catalog:
         """Return the customer as of a day."""
         return _record(self.in_force("customer", customer_id, on), Customer)
 
+    def contract(self, contract_id: str, on: date) -> Contract | None:
+        """Return the contract version in force on a day."""
+        return _record(self.in_force("contract", contract_id, on), Contract)
+
     def product(self, product_id: str, on: date) -> Product | None:
         """Return the product as of a day."""
         return _record(self.in_force("product", product_id, on), Product)
@@ -106,16 +110,12 @@ class Catalog:
         """Return the GL map of a legal entity in force on a day; its key is the entity id."""
         return _record(self.in_force("gl_map", entity_id, on), GlMap)
 
-    def zone(self, customer_id: str, contract: Contract | None = None) -> str:
-        """Return the time zone of a customer's days, under a contract or under the first it has.
+    def zone(self, customer_id: str, contract: Contract | None) -> str:
+        """Return the time zone of a customer's days, under a contract if it has one.
 
         The contract's, else the customer's, else the entity's. The latest version of each decides,
         back in time too: so windows tile, also when a zone is corrected.
         """
-        if contract is None:
-            mine = (_record(self.in_force("contract", k, date.max), Contract)
-                    for k in self.keys("contract"))  # fmt: skip
-            contract = next((c for c in mine if c and c.customer_id == customer_id), None)
         customer = self.customer(customer_id, date.max)
         entity = self.entity(contract.entity_id, date.max) if contract else None
         stated = (contract and contract.zone, customer and customer.zone, entity and entity.zone)
