@@ -37,8 +37,8 @@ class SourceRecord(msgspec.Struct, frozen=True, gc=False):
     """One record as the outside system gave it.
 
     `attributes` are the CloudEvents attributes that the transport carried beside the body (their
-    names in lower case and without prefix, `datacontenttype` for its content type); empty when it
-    carried none. `metadata` is what a mapping may select besides the body: topic, key, headers,
+    names in lower case and without prefix, `datacontenttype` for its content type, values as text
+    without the escapes of the transport); empty when it carried none. `metadata` is what a mapping may select besides the body: topic, key, headers,
     object name, row number; a source whose options name no `mapping` need not fill it.
 
     `refusal` is set when the source itself cannot read the record (no such schema, a broken row):
