@@ -81,7 +81,7 @@ def no_mapper() -> RecordMapper | None:
 class Pump:
     """One source and one thread; `run` may be called again after it returned or raised."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each named by its one caller
         self,
         name: str,
         connect: Callable[[], Source],
@@ -91,6 +91,7 @@ class Pump:
         *,
         process: str,
         mapper_of: Callable[[], RecordMapper | None] = no_mapper,
+        records_max: int = RECORDS_MAX,
     ) -> None:
         self.name = name
         self._connect = connect
@@ -99,6 +100,7 @@ class Pump:
         self._clock = clock
         self._process = process
         self._mapper_of = mapper_of
+        self._records_max = records_max
         self._pumped = Pumped()
         self._reporter = _Reporter(name, process, database, clock)
 
@@ -157,7 +159,7 @@ class Pump:
 
     def _read(self, source: Source, stop: threading.Event) -> Sequence[Chunk]:
         try:
-            return source.read(records_max=RECORDS_MAX, wait_seconds=READ_WAIT_SECONDS)
+            return source.read(records_max=self._records_max, wait_seconds=READ_WAIT_SECONDS)
         except Transient as failure:
             # It asked where to go on: that is our outage, for which no connection is given up.
             if self._database.answers(within_seconds=HOLD_SECONDS):
