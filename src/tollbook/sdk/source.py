@@ -1,7 +1,7 @@
 """The contract of a source of usage: it gives records in chunks, and hears what was stored."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
@@ -71,7 +71,7 @@ class Chunk:
     first: int = 0
     next: int = 0
     is_end: bool = False
-    facts: Mapping[str, str] = NOTHING
+    facts: Mapping[str, str] = field(default_factory=dict)
     handle: object = None  # the source's own: what it needs to acknowledge
 
 
