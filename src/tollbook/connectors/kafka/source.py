@@ -230,8 +230,7 @@ class KafkaSource:
             lane = _lane(one.topic, one.partition)
             position = stored.get(lane)
             if position is None:
-                low, high = consumer.get_watermark_offsets(one, timeout=ASK_SECONDS)
-                position = low if self._options.start == "earliest" else high
+                position = self._low((one.topic, one.partition))
                 if self._options.start == "latest":
                     fresh.append(Chunk(lane, (), position, position))
             self._next[one.topic, one.partition] = position
@@ -277,11 +276,12 @@ class KafkaSource:
         elif error.code() == _POSITION_GONE:
             topic, partition = _at(message)
             lane = _lane(topic, partition)
+            low, high = self._watermarks(topic, partition)
             raise Blocked(
                 "capture.position_gone",
-                f"Kafka no longer holds position {self._next.get((topic, partition))} of {lane}: "
-                "what was there is lost to us, or the topic was made anew. Compare with the "
-                "sender, then choose where to go on: tollbook source seek.",
+                f"We stand at {self._next.get((topic, partition))} of {lane}, but Kafka holds only "
+                f"{low} to {high}: the topic lost records or was made anew. Compare with the "
+                f"sender, then pause the source and choose where to go on (tollbook source seek).",
                 lane=lane,
             )
         elif error.fatal() or error.code() in _DENIED | _NO_TOPIC:
@@ -342,16 +342,18 @@ class KafkaSource:
         return {place: stored.get(_lane(*place), self._low(place)) for place in places}
 
     def _low(self, place: Place) -> int:
-        consumer = self._connected()
-        low, high = consumer.get_watermark_offsets(TopicPartition(*place), timeout=ASK_SECONDS)
-        return int(low if self._options.start == "earliest" else high)
+        low, high = self._watermarks(*place)
+        return low if self._options.start == "earliest" else high
+
+    def _watermarks(self, topic: str, partition: int) -> tuple[int, int]:
+        where = TopicPartition(topic, partition)
+        low, high = self._connected().get_watermark_offsets(where, timeout=ASK_SECONDS)
+        return int(low), int(high)
 
     def _high(self, place: Place) -> int:
-        consumer, partition = self._connected(), TopicPartition(*place)
-        _, high = consumer.get_watermark_offsets(partition, cached=True)
-        if high == OFFSET_INVALID:
-            _, high = consumer.get_watermark_offsets(partition, timeout=ASK_SECONDS)
-        return int(high)
+        # What the last fetch told, without asking again.
+        _, high = self._connected().get_watermark_offsets(TopicPartition(*place), cached=True)
+        return self._watermarks(*place)[1] if high == OFFSET_INVALID else int(high)
 
 
 def _lane(topic: str, partition: int) -> str:

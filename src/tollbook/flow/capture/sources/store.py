@@ -37,6 +37,16 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Lanes:
+    """How many lanes of a source are stored, with how many records, and when the last was."""
+
+    source: str
+    lanes: int
+    records: int
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Who paused a source, when and why."""
 
@@ -113,32 +123,28 @@ def list_positions(
         ).fetchall()
 
 
-def count_lanes(connection: Connection) -> dict[str, tuple[int, int, datetime]]:
-    """Return for each source how many lanes and records are stored, and when the last was."""
-    rows = connection.execute(
-        """select source, count(*)::int, sum(records)::bigint, max(updated_at)
-           from source_position group by source order by source"""
-    )
-    return {source: (lanes, records, at) for source, lanes, records, at in rows}
+def count_lanes(connection: Connection) -> dict[str, Lanes]:
+    """Return what is stored of each source that has positions."""
+    with connection.cursor(row_factory=class_row(Lanes)) as cursor:
+        found = cursor.execute(
+            """select source, count(*)::int as lanes, sum(records)::bigint as records,
+                      max(updated_at) as updated_at
+               from source_position group by source order by source"""
+        ).fetchall()
+    return {lanes.source: lanes for lanes in found}
 
 
-def set_position(connection: Connection, position: Position) -> None:
+def set_position(
+    connection: Connection, source: str, lane: str, position: int, *, at: datetime
+) -> None:
     """Let a lane go on from a position that a person chose; its count of records stays."""
     connection.execute(
-        """insert into source_position as stored
+        """insert into source_position
                (source, lane, next, is_done, records, facts, updated_at)
-           values (%s, %s, %s, %s, %s, %s, %s)
+           values (%s, %s, %s, false, 0, '{}', %s)
            on conflict (source, lane) do update
-           set next = excluded.next, is_done = excluded.is_done, updated_at = excluded.updated_at""",
-        [
-            position.source,
-            position.lane,
-            position.next,
-            position.is_done,
-            position.records,
-            Jsonb(dict(position.facts)),
-            position.updated_at,
-        ],
+           set next = excluded.next, is_done = false, updated_at = excluded.updated_at""",
+        [source, lane, position, at],
     )
 
 
