@@ -88,6 +88,12 @@ class Street:
         with self.database.transaction() as connection:
             return sources.list_positions(connection, NAME)
 
+    def readers(self) -> int:
+        """Return how many processes say that they read the source."""
+        with self.database.transaction() as connection:
+            reports = sources.list_reports(connection)
+        return sum(one.state in {"reading", "idle"} for one in reports)
+
     @contextmanager
     def away(self) -> Iterator[None]:
         """Let the database refuse everybody while the block runs."""

@@ -31,8 +31,10 @@ HOLD_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 1.0
 FAILED_SECONDS_MIN: Final = 1.0
 FAILED_SECONDS_MAX: Final = 30.0
-# `until_idle` ends when nothing came for this long: a group of consumers needs time to form.
-IDLE_SECONDS: Final = 5.0
+# `until_idle` ends when nothing came for this long, or for longer if the source cannot tell whether
+# something waits.
+IDLE_SECONDS: Final = 2.0
+IDLE_BLIND_SECONDS: Final = 6.0
 
 _LOG: Final = logger("pump")
 
@@ -153,8 +155,10 @@ class Pump:
                 self._reporter.say("reading" if now - came < IDLE_SECONDS else "idle", source)
                 if self._is_paused_now(source, stop):
                     return False
-            if until_idle and now - came >= IDLE_SECONDS and not source.backlog().records:
-                return True
+            if until_idle and now - came >= IDLE_SECONDS:
+                waiting = source.backlog().records
+                if waiting == 0 or (waiting is None and now - came >= IDLE_BLIND_SECONDS):
+                    return True
         return True
 
     def _read(self, source: Source, stop: threading.Event) -> Sequence[Chunk]:

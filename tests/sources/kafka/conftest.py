@@ -1,49 +1,17 @@
-"""A broker for the session, and a rig on a topic of its own for each test."""
+"""A broker for the session, and for each test a topic of its own and a database."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator
 
 import pytest
 
 import kafka_broker
+from door import furnish
 from kafka_broker import Broker
-from tollbook.connectors.kafka.source import KafkaSource, connect
-from tollbook.values.clock import SystemClock
+from kafka_rig import KafkaRig
+from source_street import Street
+from tollbook.storage.database import Database
 
 broker = kafka_broker.broker
-
-_NUMBERS = itertools.count(1)
-
-
-class KafkaRig:
-    """A topic of four partitions, and readers of it."""
-
-    connector = "kafka"
-
-    def __init__(self, broker: Broker) -> None:
-        self.broker = broker
-        self.topic = f"usage-{next(_NUMBERS)}"
-        broker.make_topic(self.topic)
-        self.options: Mapping[str, str] = {
-            "bootstrap_servers": broker.address,
-            "topics": self.topic,
-            "group": f"tollbook-{self.topic}",
-            # Killed readers leave the group soon.
-            "session.timeout.ms": "6000",
-        }
-
-    def put(self, bodies: Sequence[bytes]) -> None:
-        """Write messages in turn over the partitions."""
-        self.broker.put(self.topic, bodies)
-
-    def connect(self) -> KafkaSource:
-        """Make a reader."""
-        return connect(self.options, SystemClock())
-
-    def put_poison(self) -> bytes:
-        """Write what is neither a CloudEvent nor JSON."""
-        self.broker.put(self.topic, [b"\x80 no event"])
-        return b"\x80 no event"
 
 
 @pytest.fixture
@@ -52,7 +20,15 @@ def rig(broker: Broker) -> KafkaRig:
     return KafkaRig(broker)
 
 
+@pytest.fixture
+def street(database: Database) -> Iterator[Street]:
+    """Give a database with the catalog, and processes that pump into it."""
+    furnish(database)
+    street = Street(database)
+    yield street
+    street.end()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _say_which(broker: Broker, record_testsuite_property: object) -> None:
-    assert callable(record_testsuite_property)
+def _say_which(broker: Broker, record_testsuite_property: Callable[[str, object], None]) -> None:
     record_testsuite_property("kafka", broker.kind)
