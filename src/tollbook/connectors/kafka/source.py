@@ -99,7 +99,7 @@ class KafkaSource:
                 on_lost=self._on_revoke,
             )
         except KafkaException as error:
-            raise _failure(error.args[0]) from error
+            raise _failure(self._cause(error)) from error
 
     def read(self, *, records_max: int, wait_seconds: float) -> Sequence[Chunk]:
         """Return what is there, a chunk for each partition."""
@@ -189,6 +189,16 @@ class KafkaSource:
         found = self._connected().list_topics(topic, timeout=ASK_SECONDS).topics[topic]
         if found.error is not None:
             raise _failure(found.error)
+
+    def _cause(self, error: KafkaException) -> KafkaError:
+        """Return why nobody answered: the client tells it apart from the answer."""
+        if self._consumer is not None:
+            self._consumer.poll(0)
+        if self._trouble is not None and self._trouble[1].code() in _DENIED:
+            return self._trouble[1]
+        told = error.args[0]
+        assert isinstance(told, KafkaError)
+        return told
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Where they go on is asked in `read`, which may fail and be called again; until then
