@@ -13,7 +13,17 @@ from tollbook.api.access import LimitBody, RequireKey
 from tollbook.api.events_schema import EVENTS_PATH
 from tollbook.api.intake import intake_routes
 from tollbook.api.problems import PROBLEM_RESPONSE, install
-from tollbook.api.v1 import billing, capture, control, masterdata, posting, prices, signals, usage
+from tollbook.api.v1 import (
+    billing,
+    capture,
+    control,
+    masterdata,
+    posting,
+    prices,
+    signals,
+    sources,
+    usage,
+)
 from tollbook.app import App, open_app
 from tollbook.config import load
 from tollbook.observe.log import configure
@@ -57,7 +67,7 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     install(api)
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(intake))
-    for module in (capture, masterdata, billing, posting, control, prices, signals, usage):
+    for module in (billing, capture, control, masterdata, posting, prices, signals, sources, usage):
         api.include_router(module.router)
     api.add_middleware(LimitBody)
     api.add_middleware(RequireKey, keys=app.settings.api_keys)
