@@ -1,0 +1,105 @@
+"""Control totals: what a sender says a file adds up to, and what it does add up to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import msgspec
+
+from tollbook.errors import Rejected
+from tollbook.sdk.drops.batch import Batch, Trailer
+
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+
+
+@dataclass(frozen=True, slots=True)
+class TrailerRule:
+    """How a trailer is told and read.
+
+    `fields` names what stands where: `rows`, `sum:NAME`, or empty for what does not matter. In CSV
+    they are the columns after the marker; in fixed width each goes with a span of characters.
+    """
+
+    marker: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a file adds up to; `unreadable` is the first row that has no number where one is summed."""
+
+    rows: int
+    sums: Mapping[str, Decimal]
+    trailer: Trailer | None
+    unreadable: str = ""
+
+
+def read_trailer(rule: TrailerRule, row: Sequence[str]) -> Trailer:
+    """Read the trailer of a file from its fields, the marker first."""
+    rows: int | None = None
+    sums: dict[str, Decimal] = {}
+    if len(row) <= len(rule.fields):
+        raise _unreadable(f"it has {len(row)} fields")
+    for name, text in zip(rule.fields, row[1:], strict=False):
+        number = _number(text)
+        if name and number is None:
+            raise _unreadable(f"{name} is {text[:40]!r}")
+        if name == "rows" and number is not None:
+            rows = int(number)
+        elif name.startswith("sum:") and number is not None:
+            sums[name.removeprefix("sum:")] = number
+    return Trailer(rows, sums)
+
+
+def add_up(batches: Iterable[Batch], names: Iterable[str]) -> Found:
+    """Read all rows and return how many there are and the exact sum of each named field.
+
+    `names` are paths in the row's JSON, like `data.tokens`; a number may stand there as text.
+    """
+    paths = {name: name.split(".") for name in sorted(set(names))}
+    sums = dict.fromkeys(paths, Decimal(0))
+    rows, trailer, unreadable = 0, None, ""
+    for batch in batches:
+        for at, body in enumerate(batch.bodies if paths else ()):
+            row = None if at in batch.refusals else _decoded(body)
+            for name, path in paths.items():
+                number = _number(_select(row, path))
+                if number is None:
+                    unreadable = unreadable or f"row {rows + at + 1} has no number in {name}"
+                else:
+                    sums[name] += number
+        rows += len(batch.bodies)
+        trailer = batch.trailer or trailer
+    return Found(rows, sums, trailer, unreadable)
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return _DECODER.decode(body)
+    except (ValueError, RecursionError, ArithmeticError):
+        return None
+
+
+def _select(row: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        if not isinstance(row, dict):
+            return None
+        row = row.get(name)
+    return row
+
+
+def _number(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    try:
+        number = Decimal(value.strip() if isinstance(value, str) else value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _unreadable(why: str) -> Rejected:
+    return Rejected(
+        "capture.trailer_invalid", f"The trailer of the file cannot be read ({why}): nothing taken."
+    )
