@@ -10,6 +10,7 @@ import msgspec
 from tollbook.errors import Rejected
 from tollbook.sdk.drops.batch import Batch, Trailer
 
+_SUM: Final = "sum:"
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -23,6 +24,11 @@ class TrailerRule:
 
     marker: str
     fields: tuple[str, ...]
+
+    @property
+    def summed(self) -> tuple[str, ...]:
+        """The names of the columns that the trailer gives sums of."""
+        return tuple(name[len(_SUM) :] for name in self.fields if name.startswith(_SUM))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +53,25 @@ def read_trailer(rule: TrailerRule, row: Sequence[str]) -> Trailer:
             raise _unreadable(f"{name} is {text[:40]!r}")
         if name == "rows" and number is not None:
             rows = int(number)
-        elif name.startswith("sum:") and number is not None:
-            sums[name.removeprefix("sum:")] = number
+        elif name.startswith(_SUM) and number is not None:
+            sums[name.removeprefix(_SUM)] = number
     return Trailer(rows, sums)
 
 
 def add_up(batches: Iterable[Batch], names: Iterable[str]) -> Found:
     """Read all rows and return how many there are and the exact sum of each named field.
 
-    `names` are paths in the row's JSON, like `data.tokens`; a number may stand there as text.
+    `names` are columns, or paths in the row's JSON like `data.tokens`; a number may stand there as
+    text.
     """
-    paths = {name: name.split(".") for name in sorted(set(names))}
+    paths = sorted(set(names))
     sums = dict.fromkeys(paths, Decimal(0))
     rows, trailer, unreadable = 0, None, ""
     for batch in batches:
         for at, body in enumerate(batch.bodies if paths else ()):
             row = None if at in batch.refusals else _decoded(body)
-            for name, path in paths.items():
-                number = _number(_select(row, path))
+            for name in paths:
+                number = _number(_select(row, name))
                 if number is None:
                     unreadable = unreadable or f"row {rows + at + 1} has no number in {name}"
                 else:
@@ -81,12 +88,11 @@ def _decoded(body: bytes) -> Any:
         return None
 
 
-def _select(row: Any, path: Sequence[str]) -> Any:
-    for name in path:
-        if not isinstance(row, dict):
-            return None
-        row = row.get(name)
-    return row
+def _select(row: Any, name: str) -> Any:
+    if isinstance(row, dict) and name not in row and "." in name:
+        first, _, rest = name.partition(".")
+        return _select(row.get(first), rest)
+    return row.get(name) if isinstance(row, dict) else None
 
 
 def _number(value: Any) -> Decimal | None:
@@ -97,6 +103,26 @@ def _number(value: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
+
+
+def check_trailer(found: Found) -> None:
+    """Refuse a file without its trailer, or one that does not add up to what its trailer says."""
+    trailer = found.trailer
+    if trailer is None:
+        raise Rejected(
+            "capture.trailer_missing",
+            "It does not end with its trailer: it is not complete, and nothing of it is taken.",
+        )
+    said = {"rows": trailer.rows, **{f"sum of {name}": n for name, n in trailer.sums.items()}}
+    is_so = {"rows": found.rows, **{f"sum of {name}": n for name, n in found.sums.items()}}
+    for name, total in said.items():
+        if total is not None and (total != is_so[name] or (name != "rows" and found.unreadable)):
+            why = found.unreadable or f"it is {is_so[name]}"
+            raise Rejected(
+                "capture.trailer_mismatch",
+                f"Its trailer says that the {name} is {total}, and {why}: nothing of it is taken. "
+                "Have the file sent again.",
+            )
 
 
 def _unreadable(why: str) -> Rejected:

@@ -28,6 +28,19 @@ class Seen:
     said_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is known of an object once it was opened; the empty text where it was not.
+
+    `notice` says what a person may want to know though it was taken.
+    """
+
+    sha256: str = ""
+    said_by: str = ""
+    notice: str = ""
+    complete_up_to: datetime | None = None
+
+
 class Register(Protocol):
     """What a source of objects remembers. Each method is durable when it returns, or Transient."""
 
@@ -35,18 +48,16 @@ class Register(Protocol):
         """Return every version seen of these objects, the oldest first."""
         ...
 
-    def begin(self, found: DropObject, *, sha256: str, said_by: str, notice: str) -> None:
+    def begin(self, found: DropObject, judged: Judged) -> None:
         """Note that rows of an object are taken from now on."""
         ...
 
-    def finish(
-        self, found: DropObject, *, rows: int, complete_up_to: datetime | None, sha256: str
-    ) -> None:
+    def finish(self, found: DropObject) -> None:
         """Note that all rows of an object were answered; what was on the worklist for it goes."""
         ...
 
     def stop(
-        self, found: DropObject, state: ObjectState, failure: Rejected, *, sha256: str, said_by: str
+        self, found: DropObject, judged: Judged, state: ObjectState, failure: Rejected
     ) -> None:
         """Note that an object is not taken (on), and why; it goes on the worklist."""
         ...

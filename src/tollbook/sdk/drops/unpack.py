@@ -22,8 +22,8 @@ def damaged(why: str) -> Rejected:
     """Make the failure of an object that cannot be read to its end."""
     return Rejected(
         "capture.object_damaged",
-        f"It is damaged ({why}): the rows before that are stored. Have it sent again; what is "
-        "stored already will not be counted twice.",
+        f"It is damaged ({why}). Have it sent again; what was stored before the damage will not be "
+        "counted twice.",
     )
 
 
