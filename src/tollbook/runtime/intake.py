@@ -45,6 +45,7 @@ _CANNOT_HOLD: Final = (
 
 # What else happens in the transaction of the events.
 Within = Callable[[Connection], None]
+Then = Callable[[Connection, Captured], None]
 
 
 class Desk:
@@ -78,12 +79,14 @@ class Desk:
         door: str,
         within: Within | None = None,
         refused: Sequence[Refused] = (),
+        then: Then | None = None,
     ) -> Captured:
         """Judge and store events and return an answer for each, after the commit.
 
         `refused` are records that never became events; they are kept in quarantine with the rest
-        and answered last. `within` is called first in the transaction of the events: a source advances its positions
-        there, and whatever it raises leaves everything as it was.
+        and answered last. `within` is called first in the transaction of the events: a source
+        advances its positions there, and whatever it raises leaves everything as it was. `then` is
+        called last in it, with the answers.
 
         Transient when the database did not take them: then none of them is acknowledged, and
         sending them again is safe.
@@ -92,7 +95,7 @@ class Desk:
         try:
             verdicts = [*self._judge(raws, at), *refused]
             self._prepare(days_of(verdicts))
-            return self._store(verdicts, door, at, within)
+            return self._store(verdicts, door, at, within, then)
         except psycopg.OperationalError as error:
             raise Transient(
                 "capture.not_stored",
@@ -124,7 +127,12 @@ class Desk:
             self._days |= missing
 
     def _store(
-        self, verdicts: Sequence[Verdict], door: str, at: datetime, within: Within | None = None
+        self,
+        verdicts: Sequence[Verdict],
+        door: str,
+        at: datetime,
+        within: Within | None = None,
+        then: Then | None = None,
     ) -> Captured:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
@@ -133,13 +141,15 @@ class Desk:
                         within(connection)
                     captured = capture(connection, verdicts=verdicts, door=door, at=at)
                     store.add_tally(connection, self._process, captured.counts.items())
+                    if then is not None:
+                        then(connection, captured)
                     return captured
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 # Certain that nothing was written.
                 if attempt == ATTEMPTS_MAX:
                     raise
             except _CANNOT_HOLD as error:
-                return self._store_apart(verdicts, door, at, error, within)
+                return self._store_apart(verdicts, door, at, error, within, then)
         raise AssertionError("unreachable")
 
     def _store_apart(
@@ -149,6 +159,7 @@ class Desk:
         at: datetime,
         error: psycopg.Error,
         within: Within | None,
+        then: Then | None,
     ) -> Captured:
         # An event passed all our rules and the database still cannot hold it: halve until it is
         # alone, so that it cannot take its neighbours with it.
@@ -159,11 +170,16 @@ class Desk:
             refusal = Refused(
                 "capture.not_storable", message, event.source, event.source, event.id, event.raw
             )
-            return self._store([refusal], door, at, within)
+            return self._store([refusal], door, at, within, then)
         half = len(verdicts) // 2
         first = self._store(verdicts[:half], door, at)
+
         # Positions move with the last part: after a crash between the two, all of it comes again.
-        second = self._store(verdicts[half:], door, at, within)
+        def both(connection: Connection, captured: Captured) -> None:
+            if then is not None:
+                then(connection, Captured(captured.receipt, [*first.answers, *captured.answers]))
+
+        second = self._store(verdicts[half:], door, at, within, both)
         return Captured(second.receipt, [*first.answers, *second.answers])
 
     def _refresh(self) -> None:

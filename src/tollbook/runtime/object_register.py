@@ -1,18 +1,15 @@
 """The register of a source of objects in the database, with the worklist of those not taken."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 
 import psycopg
 
 from tollbook.errors import Rejected, Transient
 from tollbook.flow.capture.objects import store
-from tollbook.flow.capture.step import Captured
 from tollbook.sdk.drops.place import DropObject
 from tollbook.sdk.drops.register import Judged, ObjectState, Seen
 from tollbook.sdk.drops.rule import lane_of
-from tollbook.sdk.source import Chunk
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
 from tollbook.worklist.store import clear_object, open_item
@@ -21,9 +18,8 @@ from tollbook.worklist.store import clear_object, open_item
 class ObjectRegister:
     """What is known of the objects of one source."""
 
-    def __init__(self, source: str, place: str, database: Database, clock: Clock) -> None:
+    def __init__(self, source: str, database: Database, clock: Clock) -> None:
         self._source = source
-        self._place = place
         self._database = database
         self._clock = clock
 
@@ -39,6 +35,13 @@ class ObjectRegister:
         """Note that rows of an object are taken from now on."""
         with self._transaction() as connection:
             store.put_object(connection, self._row(found, judged, "open", None))
+
+    def count(
+        self, transaction: object, lane: str, *, rows: int, counts: Mapping[str, int]
+    ) -> None:
+        """Add the answers to some rows in the transaction that stores them."""
+        assert isinstance(transaction, psycopg.Connection), "the transaction is ours"
+        store.add_counts(transaction, self._source, lane, rows=rows, counts=counts)
 
     def finish(self, found: DropObject) -> None:
         """Note that all rows of an object were answered, and clear the worklist of it."""
@@ -79,7 +82,7 @@ class ObjectRegister:
         return store.SourceObject(
             source=self._source,
             lane=lane_of(found),
-            place=self._place,
+            place=judged.place,
             key=found.key,
             version=found.version,
             size=found.size,
@@ -113,14 +116,3 @@ class ObjectRegister:
                 "capture.positions_unknown",
                 "The database does not answer where to go on: the source waits for it.",
             ) from error
-
-
-def count_answers(
-    connection: Connection, source: str, chunks: Sequence[Chunk], captured: Captured
-) -> None:
-    """Add the answers to the rows of an object, in the transaction that stores them."""
-    assert len(chunks) == 1, "a source of objects gives one lane at a time"
-    chunk = chunks[0]
-    store.add_counts(
-        connection, source, chunk.lane, rows=chunk.next, counts=dict(captured.counts)
-    )

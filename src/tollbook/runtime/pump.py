@@ -16,8 +16,8 @@ from tollbook.flow.capture.sources import store
 from tollbook.flow.capture.sources.store import Position, Report, State
 from tollbook.flow.capture.step import Captured
 from tollbook.observe.log import logger
-from tollbook.runtime.intake import Within
-from tollbook.sdk.source import LANE_DONE, Backlog, Chunk, Source, SourceRecord
+from tollbook.runtime.intake import Then, Within
+from tollbook.sdk.source import LANE_DONE, Backlog, Chunk, HearsAnswers, Source, SourceRecord
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
 
@@ -52,8 +52,9 @@ class Taker(Protocol):
         door: str,
         within: Within | None = None,
         refused: Sequence[Refused] = (),
+        then: Then | None = None,
     ) -> Captured:
-        """Store events and refused records, calling `within` in their transaction."""
+        """Store events and refused records, calling `within` and `then` in their transaction."""
         ...
 
 
@@ -192,6 +193,7 @@ class Pump:
                     door=self.name,
                     within=lambda connection: self._advance(source, connection, chunks),  # noqa: B023 - called in take
                     refused=batch.refused,
+                    then=_then(source, chunks),
                 )
             except Fenced as fenced:
                 self._pumped.fenced += 1
@@ -264,6 +266,17 @@ class _Batch:
 
     raws: Sequence[bytes]
     refused: Sequence[Refused]
+
+
+def _then(source: Source, chunks: Sequence[Chunk]) -> Then | None:
+    if not isinstance(source, HearsAnswers):
+        return None
+
+    def answered(connection: Connection, captured: Captured) -> None:
+        counts = {str(status): number for status, number in captured.counts.items()}
+        source.answered(connection, chunks, counts)
+
+    return answered
 
 
 def make_batch(source: str, chunks: Sequence[Chunk], mapper: RecordMapper | None) -> _Batch:

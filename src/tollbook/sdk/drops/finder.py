@@ -50,17 +50,21 @@ class Finder:
         """Look for objects, by listing when it is time and by news, waiting for the latter."""
         now = self._clock.monotonic()
         if not self._is_partial and now < self._look_at:
-            self._sift(self._place.news(min(wait_seconds, self._look_at - now)))
-            self._place.forget_news()
+            self._wait(min(wait_seconds, self._look_at - now))
             return
-        is_all = not self._is_partial and (
-            not self._place.can_continue or now >= self._list_all_at
-        )
+        is_all = not self._is_partial and (not self._place.can_continue or now >= self._list_all_at)
         self._list("" if is_all else self._continue_after())
         if not self._is_partial:
             self._look_at = now + self._rule.poll_seconds
             if is_all:
                 self._list_all_at = now + self._rule.relist_seconds
+
+    def _wait(self, seconds: float) -> None:
+        if not self._place.announces:
+            self._clock.wait(seconds)
+            return
+        self._sift(self._place.news(seconds))
+        self._place.forget_news()
 
     def promise(self, found: DropObject) -> Promise | None:
         """Return what is said of an object; Rejected with `capture.manifest_invalid` if unreadable."""
@@ -134,12 +138,12 @@ class Finder:
         try:
             promises = self._read_manifest(manifest)
         except Rejected as failure:
-            self._register.stop(manifest, Judged(), "refused", failure)
+            self._register.stop(manifest, Judged(self._place.identity), "refused", failure)
         else:
             self._promises |= promises
             earlier = self._register.seen([manifest.key]).get(manifest.key, ())
             if any(one.state == "refused" for one in earlier):
-                self._register.begin(manifest, Judged())
+                self._register.begin(manifest, Judged(self._place.identity))
                 self._register.finish(manifest)
         self._read[manifest.key] = manifest.version
 

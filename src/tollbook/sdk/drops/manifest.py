@@ -55,9 +55,7 @@ def read_manifest(key: str, raw: bytes, *, said_by: str) -> dict[str, Promise]:
     Rejected with `capture.manifest_invalid` when it is none.
     """
     try:
-        if not isinstance(whole := msgspec.json.decode(raw), dict):
-            raise ValueError("it is no JSON object")
-        if "objects" not in whole:
+        if "objects" not in msgspec.json.decode(raw, type=dict[str, Any]):
             return {_spoken_of(key): _promise(msgspec.json.decode(raw, type=_Said), said_by)}
         many = msgspec.json.decode(raw, type=_SaidOfMany)
     except (ValueError, RecursionError) as error:
@@ -104,9 +102,7 @@ def check_totals(promise: Promise, found: Found) -> None:
         if found.unreadable:
             raise _broken("capture.object_sums", promise, f"{name} {total}", found.unreadable)
         if found.sums[name] != total:
-            raise _broken(
-                "capture.object_sums", promise, f"{name} {total}", f"{found.sums[name]}"
-            )
+            raise _broken("capture.object_sums", promise, f"{name} {total}", f"{found.sums[name]}")
 
 
 def needs_rows(promise: Promise) -> bool:

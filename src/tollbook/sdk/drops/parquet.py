@@ -76,9 +76,7 @@ def _is_plain(kind: pa.DataType) -> bool:
     if pa.types.is_nested(kind):
         return all(_is_plain(kind.field(at).type) for at in range(kind.num_fields))
     return not (
-        pa.types.is_floating(kind)
-        or pa.types.is_temporal(kind)
-        or pa.types.is_dictionary(kind)
+        pa.types.is_floating(kind) or pa.types.is_temporal(kind) or pa.types.is_dictionary(kind)
     )
 
 

@@ -9,7 +9,15 @@ MANIFEST_SUFFIX: Final = ".manifest.json"
 MARKER_SUFFIX: Final = ".done"
 
 # What uploading programs call a file that is not complete yet.
-_UNFINISHED: Final = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".inprogress")
+_UNFINISHED: Final = (
+    ".tmp",
+    ".temp",
+    ".part",
+    ".partial",
+    ".filepart",
+    ".crdownload",
+    ".inprogress",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,13 @@ class DropPlace(Protocol):
         """Yield the complete objects with a greater key, in the order of their keys."""
         ...
 
+    @property
+    def announces(self) -> bool:
+        """Whether the place tells of new objects by itself."""
+        ...
+
     def news(self, wait_seconds: float) -> Sequence[DropObject]:
-        """Return objects that the place announced, waiting up to some seconds; it may not know any.
+        """Return objects that the place announced, waiting up to some seconds for the first.
 
         They are announced again until `forget_news` is called.
         """

@@ -30,11 +30,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is known of an object once it was opened; the empty text where it was not.
+    """Where an object is, and what is known of it once it was opened; empty where it was not.
 
     `notice` says what a person may want to know though it was taken.
     """
 
+    place: str
     sha256: str = ""
     said_by: str = ""
     notice: str = ""
@@ -50,6 +51,12 @@ class Register(Protocol):
 
     def begin(self, found: DropObject, judged: Judged) -> None:
         """Note that rows of an object are taken from now on."""
+        ...
+
+    def count(
+        self, transaction: object, lane: str, *, rows: int, counts: Mapping[str, int]
+    ) -> None:
+        """Add the answers to some rows in the transaction that stores them."""
         ...
 
     def finish(self, found: DropObject) -> None:

@@ -3,7 +3,7 @@
 import codecs
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import IO, Final
 
 from tollbook.errors import Blocked, Rejected
@@ -34,7 +34,7 @@ class FileRule:
     """How the files of a source are written; `format` auto goes by name and content."""
 
     format: str = "auto"
-    csv: CsvRule = CsvRule()
+    csv: CsvRule = field(default_factory=CsvRule)
     fixed: FixedWidthRule | None = None
 
     @property
@@ -88,7 +88,7 @@ def read_rows(file: IO[bytes], name: str, rule: FileRule) -> Iterator[Batch]:
     elif found == "csv":
         csv = rule.csv
         if rule.format == "auto" and _bare(name).endswith(".tsv"):
-            csv = CsvRule("\t", csv.quote, csv.escape, csv.encoding, csv.columns, csv.skip_lines)
+            csv = replace(csv, delimiter="\t")
         yield from read_csv(unpack(file), csv)
     else:
         yield from read_json_lines(unpack(file))

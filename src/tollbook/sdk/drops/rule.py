@@ -33,14 +33,17 @@ class DropRule:
         return is_data(key) and (not self.pattern or fnmatchcase(key, self.pattern))
 
 
-def read_drop_rule(options: Options) -> DropRule:
-    """Read what every kind of place has in common; Rejected when it is wrong."""
+def read_drop_rule(options: Options, *, poll_seconds: int) -> DropRule:
+    """Read what every kind of place has in common; Rejected when it is wrong.
+
+    `poll_seconds` is how often a place of this kind is looked at when nothing else is said.
+    """
     return DropRule(
         files=read_rule(options),
         pattern=options.text("pattern"),
         on_change=cast("OnChange", options.choice("on_change", ("take", "refuse"))),
         require_manifest=options.flag("require_manifest"),
-        poll_seconds=options.number("poll_seconds", 5, at_most=86_400),
+        poll_seconds=options.number("poll_seconds", poll_seconds, at_most=86_400),
         relist_seconds=options.number("relist_seconds", 600, at_most=86_400),
         has_mapping=bool(options.text("mapping")),
     )

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import IO, Final
 
 from tollbook.errors import Failure, Rejected
@@ -83,6 +84,13 @@ class DropSource:
                 lane.close()
                 self._finish(lane.found)
 
+    def answered(
+        self, transaction: object, chunks: Sequence[Chunk], counts: Mapping[str, int]
+    ) -> None:
+        """Add the answers to what the register counts of the object."""
+        assert len(chunks) == 1, "one object is read at a time"
+        self._known.count(transaction, chunks[0].lane, rows=chunks[0].next, counts=counts)
+
     def rewind(self, chunk: Chunk, position: int) -> None:
         """Give the rows of an object again from a row on; another reader may be ahead or done."""
         lane = self._ended.pop(chunk.lane, None) or next(
@@ -143,7 +151,7 @@ class DropSource:
 
     def _judge(self, found: DropObject) -> ObjectLane | None:
         """Check an object against all that is said of it; None when there is nothing to do."""
-        judged = Judged(said_by=self._opened.said_by(found))
+        judged = Judged(self._place.identity, said_by=self._opened.said_by(found))
         try:
             promise = self._promise(found)
             file = self._place.open(found)
@@ -151,11 +159,8 @@ class DropSource:
             self._stop(found, judged, failure)
             raise
         try:
-            judged = Judged(
-                _digest(file),
-                judged.said_by,
-                complete_up_to=promise.complete_up_to if promise else None,
-            )
+            up_to = promise.complete_up_to if promise else None
+            judged = replace(judged, sha256=_digest(file), complete_up_to=up_to)
             lane = self._admit(found, file, judged, promise)
         except Rejected as failure:
             file.close()
@@ -185,7 +190,7 @@ class DropSource:
         others = [one for one in seen if one.version != found.version]
         if (same := same_content(others, judged.sha256)) is not None:
             notice = f"has the content of version {same.version}, which was taken"
-            self._known.begin(found, _noticed(judged, notice))
+            self._known.begin(found, replace(judged, notice=notice))
             return None
         earlier = replaced(found, others)
         if earlier is not None:
@@ -195,7 +200,7 @@ class DropSource:
                     f"Its content is not that of version {earlier.version}, which was taken under "
                     "this name: it is refused, as the source's `on_change` says.",
                 )
-            judged = _noticed(judged, f"replaces version {earlier.version}")
+            judged = replace(judged, notice=f"replaces version {earlier.version}")
             _LOG.warning("object_replaced", object=found.key, before=earlier.version)
         self._check(found, file, judged, promise)
         position = self._positions([lane_of(found)]).get(lane_of(found), 0)
@@ -260,7 +265,3 @@ def _digest(file: IO[bytes]) -> str:
         digest.update(block)
     file.seek(0)
     return digest.hexdigest()
-
-
-def _noticed(judged: Judged, notice: str) -> Judged:
-    return Judged(judged.sha256, judged.said_by, notice, judged.complete_up_to)

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, get_args
 
 from psycopg.rows import class_row
 
+from tollbook.sdk.drops.register import ObjectState
 from tollbook.storage.database import Connection
 
-OBJECT_STATES = ("open", "done", "refused", "damaged", "held")
+OBJECT_STATES: Final[tuple[ObjectState, ...]] = get_args(ObjectState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class SourceObject:
     sha256: str
     said_by: str
     complete_up_to: datetime | None
-    state: str
+    state: ObjectState
     rows: int
     accepted: int
     duplicates: int
@@ -106,7 +108,7 @@ def add_counts(
 
 def objects_with_keys(
     connection: Connection, source: str, keys: Sequence[str]
-) -> list[tuple[str, str, str, str, str]]:
+) -> list[tuple[str, str, str, ObjectState, str]]:
     """Return (key, version, sha256, state, said_by) of every version, the first seen first."""
     return connection.execute(
         """select key, version, sha256, state, said_by from source_object
@@ -119,7 +121,7 @@ def list_objects(
     connection: Connection,
     source: str,
     *,
-    state: str | None = None,
+    state: ObjectState | None = None,
     after: str = "",
     limit: int = 1000,
 ) -> list[SourceObject]:
