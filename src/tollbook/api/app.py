@@ -13,7 +13,17 @@ from tollbook.api.access import LimitBody, RequireKey
 from tollbook.api.events_schema import EVENTS_PATH
 from tollbook.api.intake import intake_routes
 from tollbook.api.problems import PROBLEM_RESPONSE, install
-from tollbook.api.v1 import billing, capture, control, masterdata, posting, prices, signals, sources
+from tollbook.api.v1 import (
+    billing,
+    capture,
+    control,
+    masterdata,
+    posting,
+    prices,
+    signals,
+    source_objects,
+    sources,
+)
 from tollbook.app import App, open_app
 from tollbook.config import load
 from tollbook.observe.log import configure
@@ -56,8 +66,10 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     install(api)
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(intake))
-    for module in (capture, masterdata, billing, posting, control, prices, signals, sources):
+    for module in (capture, masterdata, billing, posting, control, prices, signals):
         api.include_router(module.router)
+    api.include_router(sources.router)
+    api.include_router(source_objects.router)
     api.add_middleware(LimitBody)
     api.add_middleware(RequireKey, keys=app.settings.api_keys)
     _complete_document(api, is_key_required=bool(app.settings.api_keys))

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from tollbook.app import open_app
 from tollbook.cli.options import console, json_option, write_json
+from tollbook.cli.source_objects import objects_command, retry_command
 from tollbook.flow.capture.sources import store
 from tollbook.observe.log import configure
 from tollbook.runtime import sources
@@ -164,3 +165,7 @@ def _failure(one: SourceView) -> str:
     if one.failed_at is None:
         return ""
     return f"{one.failed_at.isoformat(timespec='seconds')} {one.message} [{one.code}]"
+
+
+source.add_command(objects_command)
+source.add_command(retry_command)

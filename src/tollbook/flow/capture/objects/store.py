@@ -166,3 +166,16 @@ def declared_watermark(connection: Connection, source: str) -> datetime | None:
         [source],
     ).fetchone()
     return row[0] if row else None
+
+
+def reopen_objects(connection: Connection, source: str, key: str) -> list[str]:
+    """Let the versions of an object that were not taken be judged again; returns their versions."""
+    rows = connection.execute(
+        """with reopened as (
+               update source_object set state = 'open'
+               where source = %s and key = %s and state in ('refused', 'damaged', 'held')
+               returning version, seen)
+           select version from reopened order by seen""",
+        [source, key],
+    )
+    return [row[0] for row in rows]
