@@ -256,12 +256,12 @@ class Pump:
         with self._database.transaction() as connection:
             return store.is_paused(connection, self.name)
 
-    def _batch(self, chunks: Sequence[Chunk]) -> "_Batch":
+    def _batch(self, chunks: Sequence[Chunk]) -> "TakenBatch":
         return make_batch(self.name, chunks, self._mapper_of())
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class TakenBatch:
     """Events to bring to the desk, and records that never became events."""
 
     raws: Sequence[bytes]
@@ -279,7 +279,7 @@ def _then(source: Source, chunks: Sequence[Chunk]) -> Then | None:
     return answered
 
 
-def make_batch(source: str, chunks: Sequence[Chunk], mapper: RecordMapper | None) -> _Batch:
+def make_batch(source: str, chunks: Sequence[Chunk], mapper: RecordMapper | None) -> TakenBatch:
     """Turn the records of chunks into events; one that cannot be turned stops no other."""
     raws: list[bytes] = []
     refused: list[Refused] = []
@@ -296,7 +296,7 @@ def make_batch(source: str, chunks: Sequence[Chunk], mapper: RecordMapper | None
                 raws.append(with_data(record.attributes, record.body))
             else:
                 raws.append(record.body)
-    return _Batch(raws, refused)
+    return TakenBatch(raws, refused)
 
 
 def _refused(source: str, record: SourceRecord, refusal: Rejected) -> Refused:

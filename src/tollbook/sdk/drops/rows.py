@@ -13,7 +13,7 @@ from tollbook.sdk.drops.csv_rows import CsvRule, read_csv
 from tollbook.sdk.drops.fixed_width import Column, FixedWidthRule, read_fixed_width
 from tollbook.sdk.drops.json_lines import read_json_lines
 from tollbook.sdk.drops.options import Options
-from tollbook.sdk.drops.unpack import unpack
+from tollbook.sdk.drops.unpack import damaged, unpack
 
 FORMATS: Final = ("auto", "jsonl", "csv", "parquet", "fixed")
 
@@ -26,16 +26,22 @@ _ENDINGS: Final = {
     ".tsv": "csv",
     ".parquet": "parquet",
 }
+# No archive, even of nothing, is smaller.
+_ARCHIVE_BYTES_MIN: Final = 9
 _PARQUET_MAGIC: Final = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
 class FileRule:
-    """How the files of a source are written; `format` auto goes by name and content."""
+    """How the files of a source are written; `format` auto goes by name and content.
+
+    `otherwise` is what a file is taken for when neither tells; empty means that it is refused.
+    """
 
     format: str = "auto"
     csv: CsvRule = field(default_factory=CsvRule)
     fixed: FixedWidthRule | None = None
+    otherwise: str = ""
 
     @property
     def trailer(self) -> TrailerRule | None:
@@ -78,7 +84,15 @@ def read_rows(file: IO[bytes], name: str, rule: FileRule) -> Iterator[Batch]:
     Rejected with `capture.unknown_format` when nothing tells it, `capture.object_damaged` where the
     file cannot be read on, `capture.bad_header` when its columns cannot be taken.
     """
-    found = _format(file, name) if rule.format == "auto" else rule.format
+    if name.lower() != _bare(name) and len(file.read(_ARCHIVE_BYTES_MIN)) < _ARCHIVE_BYTES_MIN:
+        raise damaged("it is named as an archive and ends in the middle")
+    found = _format(file, name) or rule.otherwise if rule.format == "auto" else rule.format
+    if not found:
+        raise Rejected(
+            "capture.unknown_format",
+            "Neither its name nor its content tells how it is written: say `format` in the "
+            "source's options, or name it .jsonl, .csv, .tsv or .parquet (.gz and .zst may follow).",
+        )
     if found == "parquet":
         file.seek(0)
         yield from _parquet(file)
@@ -105,11 +119,7 @@ def _format(file: IO[bytes], name: str) -> str:
     file.seek(0)
     if next(unpack(file), b"").lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b""}:
         return "jsonl"
-    raise Rejected(
-        "capture.unknown_format",
-        "Neither its name nor its content tells how it is written: say `format` in the source's "
-        "options, or name it .jsonl, .csv, .tsv or .parquet (.gz and .zst may follow).",
-    )
+    return ""
 
 
 def _bare(name: str) -> str:

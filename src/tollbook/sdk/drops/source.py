@@ -1,6 +1,5 @@
 """A source whose lanes are the objects of a place, each taken once and judged before its rows."""
 
-import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,12 +15,12 @@ from tollbook.sdk.drops.place import DropObject, DropPlace
 from tollbook.sdk.drops.register import Judged, Register
 from tollbook.sdk.drops.rows import read_rows
 from tollbook.sdk.drops.rule import DropRule, lane_of, replaced, same_content
+from tollbook.sdk.drops.unpack import sha256_of
 from tollbook.sdk.source import LANE_DONE, Backlog, Chunk, Positions, SourceCapabilities
 from tollbook.values.clock import Clock
 
 OBJECT_GONE: Final = "capture.object_gone"
 
-_BLOCK_BYTES: Final = 1 << 20
 _LOG: Final = logger("drops")
 
 
@@ -160,7 +159,7 @@ class DropSource:
             raise
         try:
             up_to = promise.complete_up_to if promise else None
-            judged = replace(judged, sha256=_digest(file), complete_up_to=up_to)
+            judged = replace(judged, sha256=sha256_of(file), complete_up_to=up_to)
             lane = self._admit(found, file, judged, promise)
         except Rejected as failure:
             file.close()
@@ -256,12 +255,3 @@ class DropSource:
             self._known.stop(found, judged, "damaged", failure)
         else:
             self._known.stop(found, judged, "refused", failure)
-
-
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    file.seek(0)
-    while block := file.read(_BLOCK_BYTES):
-        digest.update(block)
-    file.seek(0)
-    return digest.hexdigest()

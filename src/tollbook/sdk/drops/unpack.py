@@ -1,5 +1,6 @@
 """Reads a file in blocks, unpacking gzip and Zstandard with bounded memory and noticing damage."""
 
+import hashlib
 import zlib
 from collections.abc import Iterator
 from typing import IO, Final
@@ -27,8 +28,19 @@ def damaged(why: str) -> Rejected:
     )
 
 
+def sha256_of(file: IO[bytes]) -> str:
+    """Return the digest of a whole file and leave it at its beginning."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(BLOCK_BYTES):
+        digest.update(block)
+    file.seek(0)
+    return digest.hexdigest()
+
+
 def unpack(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the content of a file in blocks; Rejected with `capture.object_damaged` on damage."""
+    file.seek(0)
     magic = file.read(len(_ZSTD_MAGIC))
     file.seek(0)
     if magic.startswith(_GZIP_MAGIC):
