@@ -177,7 +177,7 @@ def measure(events: int, size: int, postgres: embedded.EmbeddedServer) -> dict[s
 def prove(database: Database, events: int) -> tuple[int, int]:
     with database.transaction() as connection:
         row = connection.execute(
-            """select (select count(*) from usage_event), (select count(*) from event_identity),
+            """select (select count(*) from usage_event), (select sum(events) from intake_day),
                       (select count(distinct (source, event_id)) from usage_event),
                       (select count(*) from quarantine)"""
         ).fetchone()

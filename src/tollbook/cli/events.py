@@ -20,6 +20,7 @@ from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step, store
 from tollbook.flow.capture.admit import Admission
+from tollbook.flow.capture.events import store as stored
 from tollbook.flow.capture.store import Conflict, Quarantined
 from tollbook.runtime.import_file import OTHERWISE, import_file
 from tollbook.runtime.intake import current_admission
@@ -88,8 +89,8 @@ def import_command(file: Path, *, options: tuple[str, ...], is_json: bool) -> No
 def list_command(*, day: datetime | None, subject: str | None, limit: int, is_json: bool) -> None:
     """List the events of a UTC day, the latest taken first."""
     with open_app() as app, app.database.transaction() as connection:
-        on = day.date() if day else store.latest_day(connection)
-        found = store.list_events(connection, on=on, subject=subject, limit=limit) if on else []
+        on = day.date() if day else stored.latest_day(connection)
+        found = stored.list_events(connection, on=on, subject=subject, limit=limit) if on else []
     if is_json:
         write_json(found)
         return
