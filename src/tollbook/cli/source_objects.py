@@ -6,7 +6,8 @@ from rich.table import Table
 
 from tollbook.app import open_app
 from tollbook.cli.options import console, json_option, write_json
-from tollbook.flow.capture.objects import step, store
+from tollbook.flow.capture.objects import store
+from tollbook.runtime.object_register import retry_object
 from tollbook.sdk.drops.register import ObjectState
 
 
@@ -59,7 +60,7 @@ def retry_command(name: str, key: str, *, reason: str, by: str | None) -> None:
     """Have an object judged again that was not taken, after its source's options were corrected."""
     with open_app() as app, app.database.transaction() as connection:
         app.source_settings(name)
-        step.retry_object(
+        retry_object(
             connection,
             source=name,
             key=key,

@@ -16,8 +16,9 @@ import pytest
 from door import raw
 from sources.drops.conftest import Drops
 from tollbook.errors import Rejected
-from tollbook.flow.capture.objects import step, store
+from tollbook.flow.capture.objects import store
 from tollbook.runtime.intake import Desk
+from tollbook.runtime.object_register import retry_object
 from tollbook.sdk.drops.spool import spool
 from tollbook.sdk.source import SourceRecord
 
@@ -170,7 +171,7 @@ def test_what_was_refused_for_the_sources_options_is_taken_once_they_are_right(
     drops.write("u.jsonl", lines(2))
     drops.run(on_change="refuse")
     with drops.database.transaction() as connection:
-        step.retry_object(
+        retry_object(
             connection, source="drops", key="u.jsonl", by="ana", reason="it is right", at=NOW
         )
 
@@ -179,9 +180,7 @@ def test_what_was_refused_for_the_sources_options_is_taken_once_they_are_right(
     assert drops.ids() == ids(1, 2)
     assert drops.open_items() == []
     with drops.database.transaction() as connection, pytest.raises(Rejected, match="no object"):
-        step.retry_object(
-            connection, source="drops", key="u.jsonl", by="ana", reason="again", at=NOW
-        )
+        retry_object(connection, source="drops", key="u.jsonl", by="ana", reason="again", at=NOW)
 
 
 CONTENT = lines(1, 2, 3)

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from tollbook.api.context import Actor, AppHere, Identifier, InTransaction, Limit
-from tollbook.flow.capture.objects import step, store
+from tollbook.flow.capture.objects import store
+from tollbook.runtime import object_register
 from tollbook.sdk.drops.register import ObjectState
 from tollbook.values.codec import to_builtins
 
@@ -46,6 +47,6 @@ def retry_object(
 ) -> None:
     """Have an object judged again that was not taken."""
     app.source_settings(name)
-    step.retry_object(
+    object_register.retry_object(
         connection, source=name, key=body.key, by=by, reason=body.reason, at=app.clock.now()
     )
