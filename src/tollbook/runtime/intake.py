@@ -2,9 +2,10 @@
 
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Final, Self
 
@@ -13,6 +14,8 @@ import psycopg
 from tollbook.errors import Transient
 from tollbook.flow.capture import store
 from tollbook.flow.capture.admit import Admission, Refused, Verdict, admit_all, build_admission
+from tollbook.flow.capture.foreign import judge_records
+from tollbook.flow.capture.mapping import ForeignRecord
 from tollbook.flow.capture.step import Captured, capture, days_of
 from tollbook.masterdata.store import load_catalog
 from tollbook.storage.database import Connection, Database
@@ -31,6 +34,8 @@ _CURABLE: Final = frozenset(
         "capture.unknown_event_type",
         "capture.schema_mismatch",
         "capture.schema_unusable",
+        "capture.unknown_mapping",
+        "capture.unmappable",
     }
 )
 
@@ -86,11 +91,31 @@ class Desk:
             self._prepare(days_of(verdicts))
             return self._store(verdicts, door, at, within)
         except psycopg.OperationalError as error:
-            raise Transient(
-                "capture.not_stored",
-                "The database did not take the events: send them again.",
-                retry_after_seconds=1,
-            ) from error
+            raise _not_stored() from error
+
+    def take_records(
+        self,
+        records: Sequence[ForeignRecord],
+        *,
+        mapping: str,
+        door: str,
+        within: Within | None = None,
+    ) -> Captured:
+        """Map, judge and store records of a foreign system; otherwise as `take`.
+
+        The answers are those of the events that the records became, and of the records that could
+        not be mapped; how many were ignored is in `ignored`, and counted with the answers.
+        """
+        at = self._clock.now()
+        try:
+            judged = judge_records(records, mapping, self.admission(), at=at)
+            if any(isinstance(v, Refused) and v.code in _CURABLE for v in judged.verdicts):
+                newest = self.admission(at_once=True)
+                judged = judge_records(records, mapping, newest, at=at)
+            self._prepare(days_of(judged.verdicts))
+            return self._store(judged.verdicts, door, at, within, ignored=judged.ignored)
+        except psycopg.OperationalError as error:
+            raise _not_stored() from error
 
     def _judge(self, raws: Sequence[bytes], at: datetime) -> list[Verdict]:
         admission = self.admission()
@@ -116,7 +141,13 @@ class Desk:
             self._days |= missing
 
     def _store(
-        self, verdicts: Sequence[Verdict], door: str, at: datetime, within: Within | None = None
+        self,
+        verdicts: Sequence[Verdict],
+        door: str,
+        at: datetime,
+        within: Within | None = None,
+        *,
+        ignored: int = 0,
     ) -> Captured:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
@@ -124,14 +155,18 @@ class Desk:
                     if within is not None:
                         within(connection)
                     captured = capture(connection, verdicts=verdicts, door=door, at=at)
-                    store.add_tally(connection, self._process, captured.counts.items())
-                    return captured
+                    counts = Counter[str](captured.counts)
+                    if ignored:
+                        counts["ignored"] = ignored
+                    store.add_tally(connection, self._process, counts.items())
+                    return replace(captured, ignored=ignored)
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 # Certain that nothing was written.
                 if attempt == ATTEMPTS_MAX:
                     raise
             except _CANNOT_HOLD as error:
-                return self._store_apart(verdicts, door, at, error, within)
+                apart = self._store_apart(verdicts, door, at, error, within)
+                return replace(apart, ignored=ignored)
         raise AssertionError("unreachable")
 
     def _store_apart(
@@ -166,6 +201,14 @@ class Desk:
                     connection, at=self._clock.now(), future_hours_max=self._future_hours_max
                 )
                 self._state = state
+
+
+def _not_stored() -> Transient:
+    return Transient(
+        "capture.not_stored",
+        "The database did not take the events: send them again.",
+        retry_after_seconds=1,
+    )
 
 
 def current_admission(connection: Connection, *, at: datetime, future_hours_max: int) -> Admission:

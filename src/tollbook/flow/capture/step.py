@@ -10,12 +10,13 @@ from tollbook.controls import audit
 from tollbook.errors import Rejected
 from tollbook.flow.capture import store
 from tollbook.flow.capture.admit import Admission, Admitted, Refused, Verdict, admit_all
-from tollbook.flow.capture.identity import conflict_id, quarantine_id
+from tollbook.flow.capture.foreign import Held, Judged, judge_held
+from tollbook.flow.capture.identity import conflict_id
 from tollbook.storage.database import Connection
 from tollbook.values.ids import read_event_id
 from tollbook.worklist.store import clear_object, open_item
 
-Status = Literal["accepted", "duplicate", "conflict", "rejected"]
+Status = Literal["accepted", "duplicate", "conflict", "rejected", "ignored"]
 
 CONFLICT: Final = "capture.conflict"
 _REPLAY_PAGE: Final = 500
@@ -34,10 +35,14 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """The answers to a group of events, in their order, and the receipt they were stored under."""
+    """The answers to a group of events, in their order, and the receipt they were stored under.
+
+    `ignored` is how many foreign records (or elements of them) their mapping leaves out.
+    """
 
     receipt: int
     answers: Sequence[Answer]
+    ignored: int = 0
 
     @property
     def counts(self) -> Counter[Status]:
@@ -109,15 +114,16 @@ def replay(
     It is closed only when it got through; otherwise it stays, with the reason of this refusal.
     """
     held = _open_quarantined(connection, quarantined, reason)
-    verdict = admit_all([held.corrected or held.raw], admission, at=at)[0]
-    if isinstance(verdict, Admitted):
-        store.ensure_days(connection, days_of([verdict]))
-        receipt = store.insert_receipt(connection, door="replay", at=at)
-        answer = _store_admitted(connection, [verdict], receipt=receipt, at=at)[0]
+    judged = _judge_again(held, admission, at=at)
+    refused = [verdict for verdict in judged.verdicts if isinstance(verdict, Refused)]
+    if len(refused) < len(judged.verdicts):
+        answer = _store_again(connection, judged.verdicts, at=at)
     else:
-        answer = _rejected(verdict)._replace(kept_as=quarantined)
-        _note_refusal(connection, held, verdict, by=by, at=at)
-    if answer.status in {"accepted", "duplicate"}:
+        answer = Answer("ignored", "", "")
+    if refused:
+        answer = _rejected(refused[0])._replace(kept_as=quarantined)
+        _note_refusal(connection, held, refused[0], by=by, at=at)
+    if answer.status in {"accepted", "duplicate", "ignored"}:
         store.close_quarantined(connection, quarantined, "replayed", by=by, reason=reason, at=at)
         clear_object(connection, quarantined, by=by, resolution=f"replayed: {reason}", at=at)
     audit.record(
@@ -130,6 +136,24 @@ def replay(
         after=answer.code or answer.status,
     )
     return answer
+
+
+def _judge_again(held: store.Quarantined, admission: Admission, *, at: datetime) -> Judged:
+    body = held.corrected or held.raw
+    if held.mapping is None:
+        return Judged(admit_all([body], admission, at=at))
+    again = Held(body, held.metadata or {}, is_corrected=held.corrected is not None)
+    return judge_held(again, held.mapping, admission, at=at)
+
+
+def _store_again(connection: Connection, verdicts: Sequence[Verdict], *, at: datetime) -> Answer:
+    """Store what was admitted; of several events the answer that most needs a person."""
+    admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
+    store.ensure_days(connection, days_of(admitted))
+    receipt = store.insert_receipt(connection, door="replay", at=at)
+    answers = _store_admitted(connection, admitted, receipt=receipt, at=at)
+    urgency = ("conflict", "accepted", "duplicate")
+    return min(answers, key=lambda answer: urgency.index(answer.status))
 
 
 def replay_all(
@@ -292,10 +316,11 @@ def _answer_repeated(
 def _quarantine(
     connection: Connection, refused: Sequence[Refused], *, door: str, at: datetime
 ) -> None:
-    fresh = store.insert_quarantine(connection, refused, door=door, at=at)
+    # A record that became several events is kept once, for the first that was refused.
+    first = {refusal.quarantine_id: refusal for refusal in reversed(refused)}
+    fresh = store.insert_quarantine(connection, list(first.values()), door=door, at=at)
     held: dict[tuple[str, str], tuple[str, list[str]]] = {}
-    for refusal in refused:
-        kept_as = quarantine_id(refusal.raw)
+    for kept_as, refusal in reversed(first.items()):
         if kept_as in fresh:
             _, objects = held.setdefault((refusal.code, refusal.cause), (refusal.message, []))
             objects.append(kept_as)
@@ -329,7 +354,7 @@ def _rejected(refusal: Refused) -> Answer:
         refusal.id,
         refusal.code,
         refusal.message,
-        quarantine_id(refusal.raw),
+        refusal.quarantine_id,
     )
 
 

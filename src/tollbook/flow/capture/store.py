@@ -1,7 +1,7 @@
 """The SQL of captured events, of their identities, of conflicts and of the quarantine."""
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
@@ -9,9 +9,10 @@ from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from tollbook.flow.capture.admit import Admitted, CrosswalkRow, Refused
-from tollbook.flow.capture.identity import conflict_id, quarantine_id
+from tollbook.flow.capture.identity import conflict_id
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import EventId, written_event_id
@@ -100,6 +101,8 @@ class Quarantined:
     closed_at: datetime | None
     closed_by: str | None
     reason: str | None
+    mapping: str | None = None
+    metadata: Mapping[str, str] | None = None
 
 
 def intake_watermark(connection: Connection) -> int:
@@ -279,15 +282,16 @@ def insert_quarantine(
 
     Bytes that were kept before stay as they are, also when a person has already closed them.
     """
-    by_id = {quarantine_id(refusal.raw): refusal for refusal in refusals}
+    by_id = {refusal.quarantine_id: refusal for refusal in refusals}
     with connection.cursor() as cursor:
         cursor.executemany(
             """insert into quarantine (quarantine_id, door, received_at, code, message, cause,
-                                       source, event_id, raw)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                       source, event_id, raw, mapping, metadata)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                on conflict do nothing returning quarantine_id""",
             [
                 (kept_as, door, at, r.code, r.message, r.cause, r.source, r.id, r.raw)
+                + ((r.origin.mapping, Jsonb(r.origin.metadata)) if r.origin else (None, None))
                 for kept_as, r in sorted(by_id.items())
             ],
             returning=True,
@@ -308,7 +312,7 @@ def list_quarantine(
     with connection.cursor(row_factory=class_row(Quarantined)) as cursor:
         return cursor.execute(
             """select quarantine_id, door, received_at, code, message, cause, source, event_id,
-                      raw, state, corrected, closed_at, closed_by, reason
+                      raw, state, corrected, closed_at, closed_by, reason, mapping, metadata
                from quarantine
                where (%(state)s::text is null or state = %(state)s)
                  and (%(code)s::text is null or code = %(code)s)
@@ -334,7 +338,7 @@ def get_quarantined(
     with connection.cursor(row_factory=class_row(Quarantined)) as cursor:
         return cursor.execute(
             """select quarantine_id, door, received_at, code, message, cause, source, event_id,
-                      raw, state, corrected, closed_at, closed_by, reason
+                      raw, state, corrected, closed_at, closed_by, reason, mapping, metadata
                from quarantine where quarantine_id = %s """
             + ("for update" if lock else ""),
             [quarantine_id],
