@@ -27,6 +27,7 @@ _MISSING: Final = frozenset(
     {
         "capture.no_such_conflict",
         "capture.no_such_event",
+        "capture.no_such_mapping",
         "capture.no_such_refusal",
         "invoice.unknown",
         "masterdata.unknown",

@@ -24,10 +24,14 @@ EPOCHS: Final = {
 RFC3339: Final = "rfc3339"
 _TIMES_KEPT: Final = 4096
 _MICROSECONDS: Final = 10**6
-_PRECISION: Final = 200
+_PRECISION: Final = 600
 _PLAIN: Final = re.compile(rf"-?[0-9]{{1,{INTEGER_DIGITS_MAX}}}(?:\.[0-9]{{1,{DECIMALS_MAX}}})?")
+_FINE: Final = re.compile(r"[-+]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[Ee][-+]?[0-9]{1,2})?")
+_FINE_EXPONENT: Final = 40
 _DIGITS: Final = re.compile(rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}")
 _BOUND: Final = 10**INTEGER_DIGITS_MAX
+# More decimals than any number read, times any factor, can have.
+_FINEST: Final = 250
 _EXACT: Final = Context(prec=_PRECISION, traps=[InvalidOperation, Inexact])
 _TRUE: Final = frozenset({"true", "yes", "1", "t", "y"})
 _FALSE: Final = frozenset({"false", "no", "0", "f", "n"})
@@ -35,8 +39,13 @@ _FALSE: Final = frozenset({"false", "no", "0", "f", "n"})
 Conversion = Callable[[Any], Any]
 
 
-def to_decimal(value: Any, *, decimal_mark: str = ".", thousands_mark: str = "") -> Decimal:
-    """Read a number, or a text that is one as a country writes it; ValueError otherwise."""
+def to_decimal(
+    value: Any, *, decimal_mark: str = ".", thousands_mark: str = "", is_fine: bool = False
+) -> Decimal:
+    """Read a number, or a text that is one as a country writes it; ValueError otherwise.
+
+    `is_fine` takes more decimals than a quantity has: what follows will round or scale them away.
+    """
     if type(value) is str:
         if decimal_mark == "." and _PLAIN.fullmatch(value):
             return Decimal(value)
@@ -47,9 +56,9 @@ def to_decimal(value: Any, *, decimal_mark: str = ".", thousands_mark: str = "")
             if "." in text:
                 raise ValueError(f"{value!r} has a point, but its decimal mark is {decimal_mark!r}")
             text = text.replace(decimal_mark, ".")
-        return _bounded(text, value)
+        return _bounded(text, value, is_fine=is_fine)
     if type(value) is int or isinstance(value, Decimal):
-        return _bounded(value, value)
+        return _bounded(value, value, is_fine=is_fine)
     raise ValueError(f"{named(value)} is no number")
 
 
@@ -63,8 +72,12 @@ def _without_thousands(text: str, decimal_mark: str, thousands_mark: str) -> str
     return "".join([first, *groups, mark, rest])
 
 
-def _bounded(number: str | int | Decimal, found: Any) -> Decimal:
+def _bounded(number: str | int | Decimal, found: Any, *, is_fine: bool) -> Decimal:
     try:
+        if is_fine and _FINE.fullmatch(str(number)):
+            fine = Decimal(number)
+            if -_FINE_EXPONENT <= fine.adjusted() < INTEGER_DIGITS_MAX:
+                return fine
         return parse_quantity(number)
     except ValueError as error:
         raise ValueError(f"{named(found)} is no number that can be taken: {error}") from None
@@ -117,7 +130,7 @@ def scaled_and_rounded(
 
 
 def _scaled_up(value: Decimal) -> int:
-    return int(value.scaleb(8 * DECIMALS_MAX, context=_EXACT))
+    return int(value.scaleb(_FINEST, context=_EXACT))
 
 
 def _step_up(whole: int, rest: int, over: int, rounding: str) -> int:

@@ -17,9 +17,15 @@ from tollbook.flow.capture.envelope import (
 )
 from tollbook.flow.capture.identity import identify, quarantine_id
 from tollbook.flow.capture.json_text import canonical
-from tollbook.flow.capture.mapping import CompiledMapping, compile_version
+from tollbook.flow.capture.mapping import (
+    OTLP_MAPPING,
+    CompiledMapping,
+    compile_mapping,
+    compile_version,
+    default_otlp_mapping,
+)
 from tollbook.flow.capture.schema import DataRule, check_data, compile_rule
-from tollbook.masterdata.catalog import Catalog
+from tollbook.masterdata.catalog import SINCE_EVER, Catalog
 from tollbook.records.commercial import EventType, Meter
 from tollbook.values.period import midnight
 
@@ -121,7 +127,10 @@ def build_admission(
             if not later and start <= OLDEST and isinstance(rule, DataRule)
         },
         always_known=frozenset(s for s, spans in subjects.items() if (None, None) in spans),
-        mappings={key: _mappings(catalog, key) for key in catalog.keys("source_mapping")},
+        mappings={
+            OTLP_MAPPING: ((SINCE_EVER, compile_mapping(default_otlp_mapping(tuple(rules)))),),
+            **{key: _mappings(catalog, key) for key in catalog.keys("source_mapping")},
+        },
     )
 
 

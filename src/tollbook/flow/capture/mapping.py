@@ -12,7 +12,7 @@ from tollbook.flow.capture.envelope import SPEC_VERSION
 from tollbook.flow.capture.field import Read, compile_field, origin_of
 from tollbook.flow.capture.json_text import BYTE_ORDER_MARK, refuse_repeated_names
 from tollbook.masterdata.catalog import Version
-from tollbook.records.source_mapping import Condition, FieldRule, SourceMapping
+from tollbook.records.source_mapping import Condition, EventRule, FieldRule, SourceMapping
 from tollbook.values.selection import (
     Context,
     Selection,
@@ -20,10 +20,16 @@ from tollbook.values.selection import (
     is_every,
     named,
     parse_selection,
+    parse_template,
     select,
 )
 
 UNMAPPABLE: Final = "capture.unmappable"
+
+# The mapping that the OTLP door applies unless it is told another.
+OTLP_MAPPING: Final = "otlp"
+_SUBJECTS: Final = ("tollbook.subject", "customer.id", "tenant.id")
+_PLACES_OF_SUBJECT: Final = ("attributes", "resource")
 
 # One record becomes at most so many events.
 ELEMENTS_MAX: Final = 10_000
@@ -158,13 +164,38 @@ def compile_mapping(mapping: SourceMapping) -> CompiledMapping:
         _steps_of_each(mapping.each) if mapping.each else None,
         tuple(_compile_condition(condition, blank) for condition in mapping.when),
         (
-            ("specversion", lambda _: SPEC_VERSION),
+            ("specversion", _unrefused if mapping.input == "otlp" else lambda _: SPEC_VERSION),
             *((name, _compiled(name, rule, blank)) for name, rule in rules.items()),
         ),
         tuple((name, _compiled(f"data.{name}", r, blank)) for name, r in event.data.items()),
         any(rule.optional for rule in event.data.values()),
         {**origins, "each": mapping.each},
     )
+
+
+def selections_of(mapping: SourceMapping) -> list[Selection]:
+    """Return every path that a mapping reads, in the whole record."""
+    rules = [getattr(mapping.event, name) for name in _ATTRIBUTES]
+    read = [condition.path for condition in mapping.when]
+    for rule in (*rules, *mapping.event.data.values()):
+        read += [path for path in (rule.path, rule.unit) if path is not None]
+        read += [*rule.hash_of, *rule.first_of]
+        if rule.template is not None:
+            parts = parse_template(rule.template)
+            read += [part.text for part in parts if isinstance(part, Selection)]
+    each = _steps_of_each(mapping.each) if mapping.each else ()
+    return [_in_record(parse_selection(path), each) for path in read]
+
+
+def _in_record(selection: Selection, each: tuple[str | int, ...]) -> Selection:
+    """Return where a path in an element is in the whole record."""
+    if selection.root == "@":
+        return Selection("$", (*each, *selection.steps), selection.text)
+    if selection.root == "@@":
+        around = [at for at, step in enumerate(each[:-1]) if is_every(step)]
+        outer = each[: around[-1] + 1] if around else ()
+        return Selection("$", (*outer, *selection.steps), selection.text)
+    return selection
 
 
 def compile_version(version: Version) -> CompiledMapping | Rejected:
@@ -179,6 +210,38 @@ def compile_version(version: Version) -> CompiledMapping | Rejected:
 def _as_attribute(name: str, rule: FieldRule) -> FieldRule:
     """An attribute is a text, and the time is an instant, without a word about it."""
     return rule if rule.kind else replace(rule, kind="time" if name == "time" else "text")
+
+
+def _unrefused(context: Context) -> str:
+    """Say the version, unless the door has already found that a point is no usage."""
+    refused = context[0].get("refused")
+    if isinstance(refused, dict):
+        code, message, cause = (as_text(refused.get(key)) for key in ("code", "message", "cause"))
+        raise Rejected(code, message, cause=cause)
+    return SPEC_VERSION
+
+
+def default_otlp_mapping(event_types: Sequence[str]) -> SourceMapping:
+    """Return how points become events where no mapping `otlp` is defined.
+
+    A metric is the event type of its name; metrics that are no event type are ignored.
+    """
+    customers = [f"$.{place}['{name}']" for name in _SUBJECTS for place in _PLACES_OF_SUBJECT]
+    event = EventRule(
+        type=FieldRule(path="$.metric"),
+        source=FieldRule(path="$.resource['service.name']", default="otlp"),
+        id=FieldRule(path="$.id"),
+        subject=FieldRule(first_of=tuple(customers)),
+        time=FieldRule(path="$.time"),
+        data={
+            "value": FieldRule(path="$.value", kind="decimal", rounding="half_even", decimals=12),
+            "unit": FieldRule(path="$.unit", optional=True),
+            "attributes": FieldRule(path="$.attributes", optional=True),
+        },
+    )
+    # Without any event type nothing is wanted: a condition without values would want everything.
+    wanted = Condition(path="$.metric", one_of=tuple(event_types) or ("",))
+    return SourceMapping(OTLP_MAPPING, "otlp", event, when=(wanted,), version=0)
 
 
 def _compiled(name: str, rule: FieldRule, blank: str | None) -> Read:

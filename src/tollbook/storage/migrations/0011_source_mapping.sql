@@ -9,8 +9,8 @@ create index quarantine_mapping on quarantine (mapping) where state = 'open' and
 
 create table otlp_series (
     series_id   uuid primary key,             -- hash of resource, scope, metric and attributes
-    started_at  text not null,                -- startTimeUnixNano of the last point
-    point_at    numeric not null,             -- timeUnixNano of the last point
+    started_at  bigint not null,              -- startTimeUnixNano of the last point
+    point_at    bigint not null,              -- timeUnixNano of the last point
     total       numeric not null,             -- its value
     received_at timestamptz not null
 );
