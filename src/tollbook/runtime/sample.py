@@ -118,15 +118,18 @@ def _read_json(stream: Any, name: str) -> Iterator[SourceRecord]:
 
 def _read_csv(stream: Any, name: str) -> Iterator[SourceRecord]:
     text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
-    rows = _csv_rows(text)
-    names = next(rows, [])
-    if not any(names) or len(set(names)) < len(names):
-        raise _unreadable(f"The first line of {name} must name each column, and each once.")
     try:
+        rows = _csv_rows(text)
+        names = next(rows, [])
+        if not any(names) or len(set(names)) < len(names):
+            raise _unreadable(f"The first line of {name} must name each column, and each once.")
         # The heading is line 1, as an editor shows it.
         yield from _records(name, (_csv_body(names, row) for row in rows if row), first=2)
     except csv.Error as error:
         raise _unreadable(f"{name}: {error}.") from error
+    finally:
+        # Who opened the stream closes it.
+        text.detach()
 
 
 def _csv_rows(text: TextIO) -> Iterator[Sequence[str]]:

@@ -180,7 +180,7 @@ def time_reader(*, pattern: str, zone: str, ambiguous: str) -> Conversion:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise ValueError(f"{name!r} is no time zone: write one such as Europe/Berlin") from None
 
 

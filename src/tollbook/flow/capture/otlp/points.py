@@ -26,6 +26,7 @@ _TEMPORALITY: Final[Mapping[Any, Temporality]] = {
     "AGGREGATION_TEMPORALITY_DELTA": "delta",
     "AGGREGATION_TEMPORALITY_CUMULATIVE": "cumulative",
 }
+_TIMES: Final = ("startTimeUnixNano", "timeUnixNano")
 _OTHER_KINDS: Final = ("gauge", "histogram", "exponentialHistogram", "summary")
 
 
@@ -111,19 +112,20 @@ def _points(
             continue
         attributes = _attributes(point)
         series = canonical([resource, scope, name, unit, attributes])
-        value, start, time = _read(point) if problem is None else (0, 0, 0)
+        start, time = (_whole(point.get(key, 0)) for key in _TIMES)
+        value = _number(point)
         yield Point(
             name,
             unit,
             resource,
             scope,
             attributes,
-            start or _whole(point.get("startTimeUnixNano", 0)),
-            time or _whole(point.get("timeUnixNano", 0)),
-            value,
+            start,
+            time,
+            0 if value is None else value,
             temporality,
             blake2b(series, digest_size=_HASH_BYTES).digest(),
-            problem or _problem_of_times(name, start, time),
+            problem or _problem_of_point(name, start, time, value),
         )
 
 
@@ -150,7 +152,11 @@ def _rejected(name: str, what: str) -> Rejected:
     )
 
 
-def _problem_of_times(name: str, start: int, time: int) -> Rejected | None:
+def _problem_of_point(
+    name: str, start: int, time: int, value: int | Decimal | None
+) -> Rejected | None:
+    if value is None:
+        return Rejected(INVALID, f"A point of metric {name} has no finite number.", cause=name)
     if 0 < start <= time:
         return None
     return Rejected(
@@ -161,19 +167,13 @@ def _problem_of_times(name: str, start: int, time: int) -> Rejected | None:
     )
 
 
-def _read(point: Mapping[str, Any]) -> tuple[int | Decimal, int, int]:
-    """Return value, start and time; ValueError when the value is no number."""
+def _number(point: Mapping[str, Any]) -> int | Decimal | None:
     value: Any = point.get("asInt")
-    value = _whole(value) if value is not None else point.get("asDouble")
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError(  # noqa: TRY004 - one kind of error
-            f"a point has the value {value!r}, which is no number"
-        )
-    return (
-        value,
-        _whole(point.get("startTimeUnixNano", 0)),
-        _whole(point.get("timeUnixNano", 0)),
-    )
+    if value is not None:
+        return _whole(value)
+    value = point.get("asDouble")
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return value if is_number else None
 
 
 def _other_points(metric: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
