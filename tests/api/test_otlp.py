@@ -31,10 +31,12 @@ def door(empty: Api) -> Api:
     return empty
 
 
-def point(seconds: int, value: Any, *, start: int = 0, **attributes: str) -> dict[str, Any]:
+def point(
+    seconds: int, value: Any, *, start: int = 0, customer: str = "ada", **attributes: str
+) -> dict[str, Any]:
     """Give a point at some seconds after the start of the series."""
     number = {"asInt": str(value)} if isinstance(value, int) else {"asDouble": value}
-    named = {"customer.id": "ada"} | attributes
+    named = {"customer.id": customer} | attributes
     return {
         "startTimeUnixNano": str(START + start * SECOND),
         "timeUnixNano": str(START + seconds * SECOND),
@@ -186,7 +188,7 @@ def test_a_point_without_a_value_is_nothing(door: Api) -> None:
 
 
 def test_a_point_of_an_unknown_customer_waits_in_quarantine(door: Api) -> None:
-    answer = send(door, total(point(10, 5, **{"customer.id": "stranger"})))
+    answer = send(door, total(point(10, 5, customer="stranger")))
 
     assert answer["partialSuccess"]["rejectedDataPoints"] == "1"
     assert refused_codes(door) == ["capture.unknown_subject"]
@@ -221,7 +223,8 @@ def protobuf(*points: pb.NumberDataPoint) -> bytes:
     whole = service.ExportMetricsServiceRequest(
         resource_metrics=[pb.ResourceMetrics(scope_metrics=[scope])]
     )
-    return whole.SerializeToString()
+    written: bytes = whole.SerializeToString()
+    return written
 
 
 def proto_point(**value: Any) -> pb.NumberDataPoint:

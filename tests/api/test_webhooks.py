@@ -138,9 +138,10 @@ def test_a_delivery_that_comes_again_is_a_duplicate(hooks: Api, clock: FixedCloc
 
 def test_a_refused_delivery_that_comes_again_is_kept_once(hooks: Api, clock: FixedClock) -> None:
     body = json.dumps(USAGE | {"tokens": "many"}).encode()
-    for _ in range(2):
-        status, answer = deliver(hooks, "crm", body, standard(clock, body))
-        clock.wait(30)
+    deliver(hooks, "crm", body, standard(clock, body))
+    clock.wait(30)
+
+    status, answer = deliver(hooks, "crm", body, standard(clock, body))
 
     assert (status, answer["rejected"]) == (200, 1)
     assert stored(hooks) == (0, 1)
