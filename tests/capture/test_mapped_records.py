@@ -89,8 +89,8 @@ def test_one_record_becomes_many_events_and_again_they_are_duplicates(gateway: D
 
     first, again = take(gateway, whole), take(gateway, whole)
 
-    assert (first.counts, first.ignored) == ({"accepted": 2}, 1)
-    assert (again.counts, again.ignored) == ({"duplicate": 2}, 1)
+    assert (+first.counts, first.ignored) == ({"accepted": 2}, 1)
+    assert (+again.counts, again.ignored) == ({"duplicate": 2}, 1)
 
 
 def test_ignored_records_are_counted_with_the_answers(database: Database, gateway: Desk) -> None:
@@ -123,10 +123,10 @@ def test_a_record_that_the_door_refuses_waits_whole_and_comes_in_when_the_subjec
 
     answer = replay(database, gateway, clock, refused.answers[0].kept_as)
 
-    assert refused.counts == {"rejected": 2}
+    assert +refused.counts == {"rejected": 2}
     assert answer.status == "accepted"
     assert held(database) == []
-    assert take(gateway, whole).counts == {"duplicate": 2}
+    assert +take(gateway, whole).counts == {"duplicate": 2}
 
 
 def test_the_same_bytes_from_another_place_are_another_record(
@@ -169,7 +169,7 @@ def test_a_person_corrects_the_record_or_the_event_it_should_have_become(
     answer = replay(database, gateway, clock, kept)
 
     assert answer.status == "accepted"
-    assert take(gateway, right).counts == {"duplicate": 1}
+    assert +take(gateway, right).counts == {"duplicate": 1}
 
 
 def test_records_wait_for_a_mapping_that_is_not_applied_yet(
@@ -210,7 +210,7 @@ def test_a_mapping_that_cannot_be_used_stops_its_own_records_only(
     refused = gateway.take_records([record(call(1))], mapping="broken", door="test")
 
     assert [answer.code for answer in refused.answers] == ["capture.unmappable"]
-    assert take(gateway, record(call(1))).counts == {"accepted": 1}
+    assert +take(gateway, record(call(1))).counts == {"accepted": 1}
 
 
 def test_a_source_maps_its_records_by_the_mapping_in_force(

@@ -30,7 +30,7 @@ from tollbook.config import load
 from tollbook.observe.log import configure
 from tollbook.runtime.intake import Intake
 from tollbook.runtime.otlp import MetricsDoor
-from tollbook.runtime.process import end_with
+from tollbook.runtime.process import collect_rarely, end_with
 
 
 def create() -> FastAPI:
@@ -40,6 +40,7 @@ def create() -> FastAPI:
         end_with(server.pid)
     settings = load()
     configure(settings.log_format)
+    collect_rarely()
     stack = ExitStack()
     return build(stack.enter_context(open_app(settings)), on_close=stack)
 

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -14,9 +14,10 @@ import psycopg
 from tollbook.errors import Transient
 from tollbook.flow.capture import store
 from tollbook.flow.capture.admit import Admission, Refused, Verdict, admit_all, build_admission
+from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.foreign import judge_records
 from tollbook.flow.capture.mapping import ForeignRecord
-from tollbook.flow.capture.step import Captured, capture, days_of
+from tollbook.flow.capture.step import Captured, capture, days_of, join
 from tollbook.masterdata.store import load_catalog
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
@@ -24,6 +25,7 @@ from tollbook.values.clock import Clock
 EVENTS_PER_COMMIT_MAX: Final = 20_000
 WAITING_BYTES_MAX: Final = 256_000_000
 ATTEMPTS_MAX: Final = 5
+REPEATS_AHEAD: Final = 50
 MASTER_DATA_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 30.0
 
@@ -65,6 +67,8 @@ class Desk:
         self._state: tuple[int, datetime | None] | None = None
         self._checked = 0.0
         self._days: frozenset[date] = frozenset()
+        # Repeats seldom come alone: after some, identities are asked for before they are stored.
+        self._repeats_ahead = REPEATS_AHEAD
 
     def admission(self, *, at_once: bool = False) -> Admission:
         """Return what the door knows; a change of master data shows within a second, or at once."""
@@ -89,9 +93,11 @@ class Desk:
         try:
             verdicts = self._judge(raws, at)
             self._prepare(days_of(verdicts))
-            return self._store(verdicts, door, at, within)
+            captured = self._store(verdicts, door, at, within)
         except psycopg.OperationalError as error:
             raise _not_stored() from error
+        self._look_ahead(captured)
+        return captured
 
     def take_records(
         self,
@@ -100,6 +106,7 @@ class Desk:
         mapping: str,
         door: str,
         within: Within | None = None,
+        refused: Sequence[Refused] = (),
     ) -> Captured:
         """Map, judge and store records of a foreign system; otherwise as `take`.
 
@@ -112,10 +119,28 @@ class Desk:
             if any(isinstance(v, Refused) and v.code in _CURABLE for v in judged.verdicts):
                 newest = self.admission(at_once=True)
                 judged = judge_records(records, mapping, newest, at=at)
-            self._prepare(days_of(judged.verdicts))
-            return self._store(judged.verdicts, door, at, within, ignored=judged.ignored)
+
+            def within_all(connection: Connection) -> None:
+                if within is not None:
+                    within(connection)
+                if judged.ignored:
+                    store.add_tally(connection, self._process, [("ignored", judged.ignored)])
+
+            verdicts = [*judged.verdicts, *refused]
+            self._prepare(days_of(verdicts))
+            captured = self._store(verdicts, door, at, within_all)
         except psycopg.OperationalError as error:
             raise _not_stored() from error
+        self._look_ahead(captured)
+        return replace(captured, ignored=judged.ignored)
+
+    def _look_ahead(self, captured: Captured) -> None:
+        counts = captured.counts
+        self._repeats_ahead = (
+            REPEATS_AHEAD
+            if counts["duplicate"] or counts["conflict"]
+            else max(0, self._repeats_ahead - 1)
+        )
 
     def _judge(self, raws: Sequence[bytes], at: datetime) -> list[Verdict]:
         admission = self.admission()
@@ -137,36 +162,32 @@ class Desk:
         missing = days - self._days
         if missing:
             with self._database.transaction() as connection:
-                store.ensure_days(connection, missing)
+                events.ensure_days(connection, missing)
             self._days |= missing
 
     def _store(
-        self,
-        verdicts: Sequence[Verdict],
-        door: str,
-        at: datetime,
-        within: Within | None = None,
-        *,
-        ignored: int = 0,
+        self, verdicts: Sequence[Verdict], door: str, at: datetime, within: Within | None = None
     ) -> Captured:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 with self._database.transaction() as connection:
                     if within is not None:
                         within(connection)
-                    captured = capture(connection, verdicts=verdicts, door=door, at=at)
-                    counts = Counter[str](captured.counts)
-                    if ignored:
-                        counts["ignored"] = ignored
-                    store.add_tally(connection, self._process, counts.items())
-                    return replace(captured, ignored=ignored)
+                    captured = capture(
+                        connection,
+                        verdicts=verdicts,
+                        door=door,
+                        at=at,
+                        is_repeat_likely=self._repeats_ahead > 0,
+                    )
+                    store.add_tally(connection, self._process, captured.counts.items())
+                    return captured
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 # Certain that nothing was written.
                 if attempt == ATTEMPTS_MAX:
                     raise
             except _CANNOT_HOLD as error:
-                apart = self._store_apart(verdicts, door, at, error, within)
-                return replace(apart, ignored=ignored)
+                return self._store_apart(verdicts, door, at, error, within)
         raise AssertionError("unreachable")
 
     def _store_apart(
@@ -191,7 +212,7 @@ class Desk:
         first = self._store(verdicts[:half], door, at)
         # Positions move with the last part: after a crash between the two, all of it comes again.
         second = self._store(verdicts[half:], door, at, within)
-        return Captured(second.receipt, [*first.answers, *second.answers])
+        return join(first, second)
 
     def _refresh(self) -> None:
         with self._database.transaction() as connection:
@@ -282,9 +303,8 @@ class Intake:
                 continue
             start = 0
             for taken, future in group:
-                answers = captured.answers[start : start + len(taken)]
+                future.set_result(captured.part(start, start + len(taken)))
                 start += len(taken)
-                future.set_result(Captured(captured.receipt, answers))
 
     def _next_group(self) -> list[tuple[Sequence[bytes], Future[Captured]]]:
         group: list[tuple[Sequence[bytes], Future[Captured]]] = []

@@ -1,16 +1,17 @@
 """Previews a source mapping on a sample, whether it is stored or still in a file; writes nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 from tollbook.errors import Rejected
 from tollbook.flow.capture import store
-from tollbook.flow.capture.admit import Admission, build_admission
+from tollbook.flow.capture.admit import Admission, Admitted, build_admission
+from tollbook.flow.capture.events.store import known_events
 from tollbook.flow.capture.foreign import mapping_in_force
 from tollbook.flow.capture.mapping import CompiledMapping, compile_mapping
-from tollbook.flow.capture.preview import Preview, preview
+from tollbook.flow.capture.preview import Key, Preview, Print, preview
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.step import plan_directory
 from tollbook.masterdata.store import load_catalog
@@ -78,12 +79,9 @@ def run_preview(
 ) -> Preview:
     """Show what records would become, judged against what is stored now."""
 
-    def stored(digests: Iterable[bytes]) -> Mapping[bytes, tuple[int, int]]:
-        wanted = list(digests)
-        if not wanted:
-            return {}
-        known = store.known_events(connection, wanted)
-        return {digest: (event.f1, event.f2) for digest, event in known.items()}
+    def stored(admitted: Sequence[Admitted]) -> Mapping[Key, Print]:
+        known = known_events(connection, admitted)
+        return {key: (event.f1, event.f2) for key, event in known.items()}
 
     return preview(
         records,

@@ -22,8 +22,10 @@ _ADDITIVE: Final = frozenset({"count", "sum"})
 # A record of more fields is not looked through to its end for fields that are not read.
 FIELDS_MAX: Final = 2_000
 
-# Which fingerprint holds each identity that is stored.
-Stored = Callable[[Iterable[bytes]], Mapping[bytes, tuple[int, int]]]
+Key = tuple[bytes, int]
+Print = tuple[int, int]
+# Which fingerprint holds the identity of each of these events that is stored.
+Stored = Callable[[Sequence[Admitted]], Mapping[Key, Print]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def preview(
     """Map each record and judge each event as the door would at an instant."""
     made = Preview(mapping.mapping.mapping_id, mapping.mapping.version)
     door = _Door(admission, catalog, stored, at)
-    seen: dict[bytes, tuple[int, int]] = {}
+    seen: dict[Key, Print] = {}
     totals: dict[tuple[str, str], Decimal] = {}
     used = [selection.steps for selection in selections_of(mapping.mapping)]
     unread: dict[str, None] = {}
@@ -113,15 +115,15 @@ def _previewed(
     record: ForeignRecord,
     mapping: CompiledMapping,
     door: _Door,
-    seen: dict[bytes, tuple[int, int]],
+    seen: dict[Key, Print],
 ) -> PreviewedRecord:
     try:
         mapped = mapping.apply(record)
     except Rejected as refusal:
         return PreviewedRecord(record.metadata, code=refusal.code, message=refusal.message)
     verdicts = admit_all(mapped.events, door.admission, at=door.at)
-    digests = {verdict.digest for verdict in verdicts if isinstance(verdict, Admitted)}
-    seen.update(door.stored(digests - seen.keys()))
+    admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
+    seen.update(door.stored([event for event in admitted if event.key not in seen]))
     events = [
         _judged(raw, verdict, door.catalog, seen)
         for raw, verdict in zip(mapped.events, verdicts, strict=True)
@@ -130,20 +132,20 @@ def _previewed(
 
 
 def _judged(
-    raw: bytes, verdict: Verdict, catalog: Catalog, seen: dict[bytes, tuple[int, int]]
+    raw: bytes, verdict: Verdict, catalog: Catalog, seen: dict[Key, Print]
 ) -> PreviewedEvent:
     event = _EXACT.decode(raw)
     if isinstance(verdict, Refused):
         return PreviewedEvent(event, "rejected", verdict.code, verdict.message)
     print_of = (verdict.f1, verdict.f2)
-    first = seen.setdefault(verdict.digest, print_of)
+    first = seen.setdefault(verdict.key, print_of)
     if first is not print_of:
         if first == print_of:
             return PreviewedEvent(event, "duplicate")
         message = "Another event with this source and id differs: the first one stands."
         return PreviewedEvent(event, "conflict", "capture.conflict", message)
     data = _EXACT.decode(verdict.data)
-    on = date.fromisoformat(verdict.occurred_at[:10])
+    on = verdict.occurred_at.date()
     return PreviewedEvent(event, "accepted", meters=list(_meters(catalog, verdict.type, data, on)))
 
 
