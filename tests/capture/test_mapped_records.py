@@ -8,12 +8,12 @@ import pytest
 from door import add_record, set_subjects
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step, store
+from tollbook.flow.capture.foreign import mapping_in_force
 from tollbook.masterdata.documents import documents_to_versions
 from tollbook.masterdata.step import apply_plan, plan_documents
 from tollbook.records.commercial import EventType
 from tollbook.records.source_mapping import SourceMapping
 from tollbook.runtime.intake import Desk
-from tollbook.runtime.mapper import RecordMapper
 from tollbook.sdk.source import SourceRecord
 from tollbook.storage.database import Database
 from tollbook.values.clock import FixedClock
@@ -66,6 +66,10 @@ def call(number: int, **changes: Any) -> dict[str, Any]:
 
 def take(desk: Desk, *records: SourceRecord) -> step.Captured:
     return desk.take_records(records, mapping="gateway", door="test")
+
+
+def events_of(desk: Desk, clock: FixedClock, one: SourceRecord) -> list[bytes]:
+    return mapping_in_force(desk.admission(), "gateway", clock.now().date())(one)
 
 
 def held(database: Database) -> list[store.Quarantined]:
@@ -162,7 +166,7 @@ def test_a_person_corrects_the_record_or_the_event_it_should_have_become(
 ) -> None:
     kept = take(gateway, record(call(1, **{"in": "7k"}))).answers[0].kept_as
     right = record(call(1, **{"in": 7000}))
-    corrected = RecordMapper(gateway, clock, "gateway")(right)[0] if as_event else right.body
+    corrected = events_of(gateway, clock, right)[0] if as_event else right.body
     with database.transaction() as connection:
         step.correct(connection, quarantined=kept, corrected=corrected, at=clock.now(), **WHO)
 
@@ -216,8 +220,8 @@ def test_a_mapping_that_cannot_be_used_stops_its_own_records_only(
 def test_a_source_maps_its_records_by_the_mapping_in_force(
     gateway: Desk, clock: FixedClock
 ) -> None:
-    events = RecordMapper(gateway, clock, "gateway")(record(call(1), call(2)))
+    events = events_of(gateway, clock, record(call(1), call(2)))
 
     assert len(events) == 2
     with pytest.raises(Rejected, match="no source mapping 'other'"):
-        RecordMapper(gateway, clock, "other")(record(call(1)))
+        mapping_in_force(gateway.admission(), "other", clock.now().date())

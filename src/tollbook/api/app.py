@@ -23,6 +23,7 @@ from tollbook.api.v1 import (
     posting,
     prices,
     signals,
+    sources,
 )
 from tollbook.api.webhooks import Hooks, hook_routes
 from tollbook.app import App, open_app
@@ -74,7 +75,10 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     api.router.routes.extend(otlp_routes(metrics, read_body))
     hooks = Hooks(desk, app.clock, app.settings.sources)
     api.router.routes.extend(hook_routes(hooks, read_body))
-    for module in (capture, mappings, masterdata, billing, posting, control, prices, signals):
+    for module in (
+        *(capture, mappings, masterdata, billing, posting, control, prices, signals),
+        sources,
+    ):
         api.include_router(module.router)
     api.add_middleware(LimitBody)
     api.add_middleware(RequireKey, keys=app.settings.api_keys)

@@ -29,6 +29,7 @@ _MISSING: Final = frozenset(
         "capture.no_such_event",
         "capture.no_such_mapping",
         "capture.no_such_refusal",
+        "config.no_such_source",
         "invoice.unknown",
         "masterdata.unknown",
         "meter.unknown",

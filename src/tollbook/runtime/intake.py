@@ -80,10 +80,18 @@ class Desk:
             assert self._admission is not None
             return self._admission
 
-    def take(self, raws: Sequence[bytes], *, door: str, within: Within | None = None) -> Captured:
+    def take(
+        self,
+        raws: Sequence[bytes],
+        *,
+        door: str,
+        within: Within | None = None,
+        refused: Sequence[Refused] = (),
+    ) -> Captured:
         """Judge and store events and return an answer for each, after the commit.
 
-        `within` is called first in the transaction of the events: a source advances its positions
+        `refused` are records that never became events; they are kept in quarantine with the rest
+        and answered last. `within` is called first in the transaction of the events: a source advances its positions
         there, and whatever it raises leaves everything as it was.
 
         Transient when the database did not take them: then none of them is acknowledged, and
@@ -91,7 +99,7 @@ class Desk:
         """
         at = self._clock.now()
         try:
-            verdicts = self._judge(raws, at)
+            verdicts = [*self._judge(raws, at), *refused]
             self._prepare(days_of(verdicts))
             captured = self._store(verdicts, door, at, within)
         except psycopg.OperationalError as error:

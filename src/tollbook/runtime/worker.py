@@ -1,8 +1,9 @@
 """One worker: what must happen continuously, without anybody asking."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -13,6 +14,7 @@ from tollbook.flow.meter.step import summarize
 from tollbook.masterdata.catalog import Catalog
 from tollbook.observe.log import logger
 from tollbook.runtime.deliver import deliver
+from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.street import sweep_all
 from tollbook.sdk.target import Target
@@ -35,8 +37,9 @@ def work(
     clock: Clock,
     stop: threading.Event,
     replayer: Replayer,
+    pumps: Sequence[Pump] = (),
 ) -> None:
-    """Sweep, summarize, replay what new master data allows, and deliver, until told to stop.
+    """Sweep, summarize, replay what new master data allows, deliver, read sources, until told to stop.
 
     Each job has a thread of its own, so that none waits for another or falls with it.
     """
@@ -58,10 +61,16 @@ def work(
     }
     if targets:
         jobs["deliver"] = deliver_postings
+    for pump in pumps:
+        jobs[f"source {pump.name}"] = partial(_read, pump, stop)
     with ThreadPoolExecutor(len(jobs), thread_name_prefix="job") as threads:
         for name, job in jobs.items():
             threads.submit(_again_and_again, name, job, stop)
         stop.wait()
+
+
+def _read(pump: Pump, stop: threading.Event) -> None:
+    pump.run(stop)
 
 
 class _Replay:
