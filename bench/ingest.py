@@ -26,6 +26,7 @@ from starlette.applications import Starlette
 from tollbook.api.intake import intake_routes
 from tollbook.config import Settings
 from tollbook.runtime.intake import Desk, Intake
+from tollbook.runtime.process import collect_rarely
 from tollbook.storage import embedded
 from tollbook.storage.database import Database
 from tollbook.storage.migrate import migrate
@@ -44,6 +45,7 @@ INVALID_EVERY = 200
 
 
 def create() -> Starlette:
+    collect_rarely()
     database = Database(os.environ["BENCH_DSN"], size=4)
     intake = Intake(Desk(database, SystemClock(), future_hours_max=24))
 

@@ -46,6 +46,8 @@ SOURCES: Final[Mapping[str, str]] = {
     "s3": "tollbook.connectors.s3.source",
     "azure_blob": "tollbook.connectors.azure_blob.source",
 }
+# Sources that send to the API by themselves; nothing reads them.
+DELIVERED: Final = frozenset({"webhook"})
 # Which extra brings the client library, where it is not the connector's own name.
 EXTRAS: Final[Mapping[str, str]] = {
     "event_hubs": "kafka",
@@ -145,12 +147,17 @@ class App:
             self.database,
             self.clock,
             process=f"{os.getpid()} since {self.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+            mapping=self.source_settings(name).options.get("mapping"),
         )
 
     def pumps(self) -> list[Pump]:
-        """Return a pump for each configured source; they share a desk."""
+        """Return a pump for each configured source that is read; they share a desk."""
         desk = self.desk()
-        return [self.pump(name, desk) for name in self.settings.sources]
+        return [
+            self.pump(name, desk)
+            for name, source in self.settings.sources.items()
+            if source.connector not in DELIVERED
+        ]
 
     def desk(self) -> Desk:
         """Return a desk that takes events into this database."""

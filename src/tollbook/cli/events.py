@@ -24,6 +24,7 @@ from tollbook.flow.capture.events import store as stored
 from tollbook.flow.capture.store import Conflict, Quarantined
 from tollbook.runtime.import_file import OTHERWISE, import_file
 from tollbook.runtime.intake import current_admission
+from tollbook.runtime.process import collect_rarely
 from tollbook.sdk.drops.options import Options
 from tollbook.sdk.drops.rows import FileRule, read_rule
 from tollbook.storage.database import Connection
@@ -52,16 +53,22 @@ def events() -> None:
     metavar="NAME=VALUE",
     help="How the file is written, as in the options of a source: format, encoding, columns, ...",
 )
+@click.option("--mapping", help="The id of the mapping that makes events of the rows.")
 @json_option
-def import_command(file: Path, *, options: tuple[str, ...], is_json: bool) -> None:
-    """Import a file of CloudEvents, one JSON object a line, packed by gzip or Zstandard or not.
+def import_command(
+    file: Path, *, options: tuple[str, ...], mapping: str | None, is_json: bool
+) -> None:
+    """Import a file of CloudEvents as JSON lines, or of other rows through a mapping, packed or not.
 
-    Every line is stored, known already, in conflict or kept in quarantine; importing a file again
-    changes nothing.
+    Rows may be JSON, CSV, Parquet or of fixed width. Each is stored, known already, in conflict or
+    kept in quarantine; importing a file again changes nothing.
     """
     rule = _file_rule(options)
+    collect_rarely()
     with open_app() as app, _progress(file, is_quiet=is_json) as on_progress:
-        imported = import_file(app.desk(), file, rule=rule, on_progress=on_progress)
+        imported = import_file(
+            app.desk(), file, rule=rule, mapping=mapping, on_progress=on_progress
+        )
     counts = {
         "lines": imported.lines,
         "accepted": imported.counts["accepted"],

@@ -35,12 +35,11 @@ def objects_command(
     if is_json:
         write_json({"counts": counts, "complete_up_to": complete_up_to, "objects": found})
         return
-    table = Table(
-        "Object", "State", "Rows", "Accepted", "Duplicates", "Conflicts", "Rejected", "Remark"
-    )
+    names = ("Rows", "Accepted", "Duplicates", "Conflicts", "Rejected", "Ignored")
+    table = Table("Object", "State", *names, "Remark")
     for one in found:
         remark = f"{one.message} [{one.code}]" if one.code else one.notice
-        numbers = (one.rows, one.accepted, one.duplicates, one.conflicts, one.rejected)
+        numbers = (one.rows, one.accepted, one.duplicates, one.conflicts, one.rejected, one.ignored)
         table.add_row(
             escape(one.key), one.state, *(f"{number:,}" for number in numbers), escape(remark)
         )

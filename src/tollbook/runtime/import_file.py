@@ -9,7 +9,7 @@ from typing import IO, Final
 from tollbook.errors import Rejected
 from tollbook.flow.capture.step import Captured
 from tollbook.runtime.intake import Desk
-from tollbook.runtime.pump import RecordMapper, TakenBatch, make_batch
+from tollbook.runtime.pump import make_batch
 from tollbook.sdk.drops.batch import Batch
 from tollbook.sdk.drops.rows import FileRule, read_rows
 from tollbook.sdk.drops.unpack import sha256_of
@@ -31,7 +31,7 @@ class Imported:
 
     @property
     def lines(self) -> int:
-        """All lines that were not blank, or all events that the rows became."""
+        """All lines that were not blank; through a mapping, all events and what was ignored."""
         return self.counts.total()
 
 
@@ -40,24 +40,26 @@ def import_file(
     file: Path,
     *,
     rule: FileRule | None = None,
-    mapper: RecordMapper | None = None,
+    mapping: str | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Imported:
     """Take every row of a file; `on_progress` hears how many bytes of it are done.
 
-    Without a `mapper` the rows must be events. Importing a file again changes nothing, if the
+    Without the id of a `mapping` the rows must be events. Importing a file again changes nothing, if the
     mapping gives a row the same id again. Raises Rejected when the file is damaged: what came
     before the damage is stored.
     """
     imported = Imported()
     with file.open("rb") as stored:
-        metadata = _metadata(stored, file) if mapper else {}
+        metadata = _metadata(stored, file) if mapping else {}
         rows = read_rows(stored, file.name, rule or FileRule(otherwise=OTHERWISE))
         first = 1
         try:
             for batch in _joined(rows):
-                taken = _taken(batch, metadata, first, mapper)
-                captured = desk.take(taken.raws, door=DOOR, refused=taken.refused)
+                if mapping is None and not batch.refusals:
+                    captured = desk.take(batch.bodies, door=DOOR)
+                else:
+                    captured = _take_records(desk, _records(batch, metadata, first), mapping)
                 _count(imported, captured)
                 first += len(batch.bodies)
                 on_progress(stored.tell())
@@ -82,25 +84,25 @@ def _joined(rows: Iterator[Batch]) -> Iterator[Batch]:
         yield Batch(bodies, refusals)
 
 
-def _taken(
-    batch: Batch, metadata: Mapping[str, str], first: int, mapper: RecordMapper | None
-) -> TakenBatch:
-    """Turn rows into events; those that cannot be turned are refused."""
-    if mapper is None and not batch.refusals:
-        return TakenBatch(batch.bodies, ())
-    records = [
+def _records(batch: Batch, metadata: Mapping[str, str], first: int) -> list[SourceRecord]:
+    return [
         SourceRecord(
-            body,
-            metadata={**metadata, "row": str(first + at)},
-            refusal=batch.refusals.get(at),
+            body, metadata={**metadata, "row": str(first + at)}, refusal=batch.refusals.get(at)
         )
         for at, body in enumerate(batch.bodies)
     ]
-    return make_batch(DOOR, [Chunk(DOOR, records)], mapper)
+
+
+def _take_records(desk: Desk, records: list[SourceRecord], mapping: str | None) -> Captured:
+    batch = make_batch(DOOR, [Chunk(DOOR, records)], is_mapped=mapping is not None)
+    if mapping is None:
+        return desk.take(batch.raws, door=DOOR, refused=batch.refused)
+    return desk.take_records(batch.records, mapping=mapping, door=DOOR, refused=batch.refused)
 
 
 def _count(imported: Imported, captured: Captured) -> None:
     imported.counts.update(captured.counts)
+    imported.counts["ignored"] += captured.ignored
     if captured.counts["rejected"]:
         imported.refusals.update(
             answer.code for answer in captured.answers if answer.status == "rejected"

@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Final, Self
 
@@ -14,6 +15,8 @@ from tollbook.errors import Transient
 from tollbook.flow.capture import store
 from tollbook.flow.capture.admit import Admission, Refused, Verdict, admit_all, build_admission
 from tollbook.flow.capture.events import store as events
+from tollbook.flow.capture.foreign import judge_records
+from tollbook.flow.capture.mapping import ForeignRecord
 from tollbook.flow.capture.step import Captured, capture, days_of, join
 from tollbook.masterdata.store import load_catalog
 from tollbook.storage.database import Connection, Database
@@ -33,6 +36,8 @@ _CURABLE: Final = frozenset(
         "capture.unknown_event_type",
         "capture.schema_mismatch",
         "capture.schema_unusable",
+        "capture.unknown_mapping",
+        "capture.unmappable",
     }
 )
 
@@ -101,18 +106,57 @@ class Desk:
             self._prepare(days_of(verdicts))
             captured = self._store(verdicts, door, at, within, then)
         except psycopg.OperationalError as error:
-            raise Transient(
-                "capture.not_stored",
-                "The database did not take the events: send them again.",
-                retry_after_seconds=1,
-            ) from error
+            raise _not_stored() from error
+        self._look_ahead(captured)
+        return captured
+
+    def take_records(
+        self,
+        records: Sequence[ForeignRecord],
+        *,
+        mapping: str,
+        door: str,
+        within: Within | None = None,
+        refused: Sequence[Refused] = (),
+        then: Then | None = None,
+    ) -> Captured:
+        """Map, judge and store records of a foreign system; otherwise as `take`.
+
+        The answers are those of the events that the records became, and of the records that could
+        not be mapped; how many were ignored is in `ignored`, and counted with the answers.
+        """
+        at = self._clock.now()
+        try:
+            judged = judge_records(records, mapping, self.admission(), at=at)
+            if any(isinstance(v, Refused) and v.code in _CURABLE for v in judged.verdicts):
+                newest = self.admission(at_once=True)
+                judged = judge_records(records, mapping, newest, at=at)
+
+            def within_all(connection: Connection) -> None:
+                if within is not None:
+                    within(connection)
+                if judged.ignored:
+                    store.add_tally(connection, self._process, [("ignored", judged.ignored)])
+
+            def then_all(connection: Connection, captured: Captured) -> None:
+                if then is not None:
+                    then(connection, replace(captured, ignored=judged.ignored))
+
+            verdicts = [*judged.verdicts, *refused]
+            self._prepare(days_of(verdicts))
+            captured = self._store(verdicts, door, at, within_all, then_all)
+        except psycopg.OperationalError as error:
+            raise _not_stored() from error
+        self._look_ahead(captured)
+        return replace(captured, ignored=judged.ignored)
+
+    def _look_ahead(self, captured: Captured) -> None:
         counts = captured.counts
         self._repeats_ahead = (
             REPEATS_AHEAD
             if counts["duplicate"] or counts["conflict"]
             else max(0, self._repeats_ahead - 1)
         )
-        return captured
 
     def _judge(self, raws: Sequence[bytes], at: datetime) -> list[Verdict]:
         admission = self.admission()
@@ -206,6 +250,14 @@ class Desk:
                     connection, at=self._clock.now(), future_hours_max=self._future_hours_max
                 )
                 self._state = state
+
+
+def _not_stored() -> Transient:
+    return Transient(
+        "capture.not_stored",
+        "The database did not take the events: send them again.",
+        retry_after_seconds=1,
+    )
 
 
 def current_admission(connection: Connection, *, at: datetime, future_hours_max: int) -> Admission:

@@ -98,6 +98,7 @@ class ObjectRegister:
             duplicates=0,
             conflicts=0,
             rejected=0,
+            ignored=0,
             first_seen_at=self._clock.now(),
             done_at=None,
             code=failure.code if failure else "",

@@ -4,23 +4,43 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from door import furnish
+from door import add_record, furnish
 from tollbook.app import App
 from tollbook.config import Settings, SystemSettings
 from tollbook.flow.capture.objects import store as register
 from tollbook.flow.capture.store import Quarantined, list_quarantine
-from tollbook.runtime.pump import Pump, Pumped, RecordMapper, Taker
+from tollbook.records.source_mapping import Condition, EventRule, FieldRule, SourceMapping
+from tollbook.runtime.pump import Pump, Pumped, Taker
 from tollbook.storage.database import Database
 from tollbook.values.clock import FixedClock
 from tollbook.worklist.store import list_items
 
 NAME = "drops"
+# Rows of customer and tokens, whose identity is the object and the row.
+BY_ROW = SourceMapping(
+    mapping_id="by-row",
+    input="csv_row",
+    event=EventRule(
+        type=FieldRule(value="llm.request"),
+        source=FieldRule(value="files"),
+        id=FieldRule(template="{meta.object}#{meta.row}"),
+        subject=FieldRule(path="$.customer"),
+        time=FieldRule(value="2023-11-16T18:17:03Z"),
+        data={
+            "model": FieldRule(value="m"),
+            "region": FieldRule(value="us"),
+            "input_tokens": FieldRule(path="$.tokens", kind="integer"),
+            "output_tokens": FieldRule(value=2),
+        },
+    ),
+)
 
 
 class Drops:
@@ -31,8 +51,13 @@ class Drops:
         self.database = database
         self.clock = clock
         self.options = {"path": str(path), "complete_when": "renamed"}
-        self.mapper: RecordMapper | None = None
         self._written = 0
+
+    def map_rows(self, when: tuple[Condition, ...] = ()) -> None:
+        """Let the rows be those of BY_ROW, for which something may have to hold."""
+        mapping = replace(BY_ROW, when=when)
+        add_record(self.database, "source_mapping", BY_ROW.mapping_id, mapping)
+        self.options["mapping"] = BY_ROW.mapping_id
 
     def write(self, key: str, content: bytes) -> Path:
         """Write a file, a second after the one before it by its time."""
@@ -57,8 +82,6 @@ class Drops:
     def pump(self, *, desk: Taker | None = None, records_max: int = 5_000, **options: str) -> Pump:
         """Make a pump as a configuration would."""
         given = {**self.options, **options}
-        if self.mapper is not None:
-            given["mapping"] = "a-test"
         settings = Settings(Path(), sources={NAME: SystemSettings(NAME, "directory", given)})
         app = App(settings, self.clock, self.database)
         return Pump(
@@ -68,7 +91,7 @@ class Drops:
             self.database,
             self.clock,
             process="test",
-            mapper_of=lambda: self.mapper,
+            mapping=given.get("mapping"),
             records_max=records_max,
         )
 

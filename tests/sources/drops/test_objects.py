@@ -5,22 +5,21 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 
 from door import raw
 from sources.drops.conftest import Drops
 from tollbook.errors import Rejected
 from tollbook.flow.capture.objects import store
+from tollbook.records.source_mapping import Condition
 from tollbook.runtime.intake import Desk
 from tollbook.runtime.object_register import retry_object
 from tollbook.sdk.drops.spool import spool
-from tollbook.sdk.source import SourceRecord
 
 NOW = datetime(2023, 12, 1, tzinfo=UTC)
 
@@ -33,24 +32,13 @@ def ids(*numbers: int) -> list[str]:
     return sorted(f"e-{number}" for number in numbers)
 
 
-def by_row(record: SourceRecord) -> Sequence[bytes]:
-    """Map a row of CSV whose identity is the object and the row."""
-    row = json.loads(record.body)
-    event = json.loads(raw(1)) | {
-        "id": f"{record.metadata['object']}#{record.metadata['row']}",
-        "subject": row["customer"],
-        "data": json.loads(raw(1))["data"] | {"input_tokens": int(row["tokens"])},
-    }
-    return [msgspec.json.encode(event)]
-
-
 def test_an_object_is_taken_once_and_counted(drops: Drops) -> None:
     drops.write("a/usage.jsonl", lines(1, 2, 2) + b"no json\n")
 
     first = drops.run()
     again = drops.run()
 
-    assert first.answers == {"accepted": 2, "duplicate": 1, "rejected": 1}
+    assert first.answers == Counter({"accepted": 2, "duplicate": 1, "rejected": 1})
     assert again.transactions == 0
     found = drops.object("a/usage.jsonl")
     assert (found.state, found.rows, found.accepted, found.duplicates, found.rejected) == (
@@ -133,21 +121,21 @@ def test_other_content_under_a_name_is_taken_with_a_notice(drops: Drops) -> None
     drops.write("u.jsonl", lines(1, 2, 3))
     again = drops.run()
 
-    assert again.answers == {"duplicate": 2, "accepted": 1}
+    assert again.answers == Counter({"duplicate": 2, "accepted": 1})
     first, second = sorted(drops.objects(), key=lambda one: one.modified_at)
     assert second.notice == f"replaces version {first.version}"
     assert drops.ids() == ids(1, 2, 3)
 
 
 def test_rows_that_changed_under_a_name_are_conflicts_and_not_counted_twice(drops: Drops) -> None:
-    drops.mapper = by_row
+    drops.map_rows()
     drops.write("u.csv", b"customer,tokens\ncus_001,10\ncus_002,20\n")
     drops.run()
 
     drops.write("u.csv", b"customer,tokens\ncus_001,10\ncus_002,21\ncus_003,30\n")
     again = drops.run()
 
-    assert again.answers == {"duplicate": 1, "conflict": 1, "accepted": 1}
+    assert again.answers == Counter({"duplicate": 1, "conflict": 1, "accepted": 1})
     assert drops.ids() == ["u.csv#1", "u.csv#2", "u.csv#3"]
 
 
@@ -303,7 +291,7 @@ def test_a_cut_archive_gives_what_it_has_and_the_rest_when_it_comes_whole(drops:
 
 
 def test_a_row_that_cannot_be_read_is_kept_with_its_bytes_and_number(drops: Drops) -> None:
-    drops.mapper = by_row
+    drops.map_rows()
     drops.write("u.csv", b'customer,tokens\ncus_001,10\n"cus"_002,20\ncus_003\ncus_004,40\n')
 
     drops.run()
@@ -317,7 +305,7 @@ def test_a_row_that_cannot_be_read_is_kept_with_its_bytes_and_number(drops: Drop
 
 
 def test_a_file_without_its_trailer_or_with_another_sum_is_refused_whole(drops: Drops) -> None:
-    drops.mapper = by_row
+    drops.map_rows()
     options: dict[str, Any] = {"trailer": "TRL", "trailer_columns": "rows, sum:tokens"}
     rows = b"customer,tokens\ncus_001,10\ncus_002,20\n"
     drops.write("cut.csv", rows)
@@ -334,24 +322,34 @@ def test_a_file_without_its_trailer_or_with_another_sum_is_refused_whole(drops: 
 
 
 def test_an_import_that_was_broken_off_goes_on_where_it_was(drops: Drops) -> None:
-    drops.mapper = by_row
+    drops.map_rows()
     rows = b"".join(b"cus_001,%d\n" % n for n in range(1_000))
     drops.write("u.csv", b"customer,tokens\n" + rows)
     stop = threading.Event()
 
-    class StoppingDesk:
-        def take(self, raws: Sequence[bytes], **rest: Any) -> Any:
+    class StoppingDesk(Desk):
+        def take_records(self, *given: Any, **rest: Any) -> Any:
             stop.set()
-            return desk.take(raws, **rest)
+            return super().take_records(*given, **rest)
 
-    desk = Desk(drops.database, drops.clock, future_hours_max=24)
-    drops.pump(desk=StoppingDesk(), records_max=300).run(stop)
+    desk = StoppingDesk(drops.database, drops.clock, future_hours_max=24)
+    drops.pump(desk=desk, records_max=300).run(stop)
     assert drops.object("u.csv").rows == 300
     rest = drops.run(records_max=300)
 
-    assert rest.answers == {"accepted": 700}
+    assert rest.answers == Counter({"accepted": 700})
     found = drops.object("u.csv")
     assert (found.state, found.rows, found.accepted, found.duplicates) == ("done", 1_000, 1_000, 0)
+
+
+def test_rows_that_the_mapping_ignores_are_counted_too(drops: Drops) -> None:
+    drops.map_rows(when=(Condition(path="$.tokens", none_of=("0",)),))
+    drops.write("u.csv", b"customer,tokens\ncus_001,10\ncus_002,0\ncus_003\n")
+
+    drops.run()
+
+    found = drops.object("u.csv")
+    assert (found.rows, found.accepted, found.ignored, found.rejected) == (3, 1, 1, 1)
 
 
 def test_an_empty_object_is_done(drops: Drops) -> None:
@@ -386,7 +384,7 @@ def test_an_object_that_came_cut_over_the_wire_is_not_taken() -> None:
 
 
 def test_sums_are_exact_where_floats_would_not_be(drops: Drops) -> None:
-    drops.mapper = by_row
+    drops.map_rows()
     rows = b"".join(b"cus_001,1,0.%d\n" % n for n in range(1, 10)) * 11
     total = sum((Decimal(f"0.{n}") for n in range(1, 10)), Decimal(0)) * 11
     drops.write("u.csv", b"customer,tokens,cost\n" + rows)

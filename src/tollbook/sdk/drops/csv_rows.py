@@ -4,6 +4,7 @@ import codecs
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ from tollbook.sdk.drops.unpack import damaged
 # Python's own bound on a field (csv.field_size_limit); beyond it a quote was never closed.
 _LOST: Final = ("field larger than field limit", "unexpected end of data")
 
+DELIMITERS: Final = (",", ";", "\t", "|")
 # A line that goes over more blocks than this is no line.
 LINE_BLOCKS_MAX: Final = 64
 
@@ -24,9 +26,13 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class CsvRule:
-    """How a CSV is written. `columns` empty means that the first row names them."""
+    """How a CSV is written.
 
-    delimiter: str = ","
+    `delimiter` empty means the one of DELIMITERS that stands most often in the first line; `columns`
+    empty means that the first row names them.
+    """
+
+    delimiter: str = ""
     quote: str = '"'
     escape: str | None = None
     encoding: str = "utf-8"
@@ -44,7 +50,7 @@ def read_csv(blocks: Iterable[bytes], rule: CsvRule) -> Iterator[Batch]:
     lines = _Lines(blocks, rule.encoding, skip=rule.skip_lines)
     rows = csv.reader(
         lines,
-        delimiter=rule.delimiter,
+        delimiter=rule.delimiter or lines.guess(DELIMITERS),
         quotechar=rule.quote or None,
         quoting=csv.QUOTE_MINIMAL if rule.quote else csv.QUOTE_NONE,
         escapechar=rule.escape,
@@ -119,7 +125,7 @@ class _Lines:
 
     def __init__(self, blocks: Iterable[bytes], encoding: str, *, skip: int) -> None:
         self.encoding = encoding
-        self._lines = text_lines(blocks, encoding)
+        self._lines: Iterator[str] = text_lines(blocks, encoding)
         self._taken: list[str] = []
         for _ in range(skip):
             next(self._lines, None)
@@ -128,6 +134,12 @@ class _Lines:
         for line in self._lines:
             self._taken.append(line)
             yield line
+
+    def guess(self, marks: tuple[str, ...]) -> str:
+        """Return the mark that stands most often in the next line, the first of those that tie."""
+        first = next(self._lines, "")
+        self._lines = chain([first] if first else [], self._lines)
+        return max(marks, key=first.count)
 
     def taken(self) -> bytes:
         """Return the bytes of the row, as they came, without their last line end."""

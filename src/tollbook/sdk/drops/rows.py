@@ -11,17 +11,18 @@ from tollbook.sdk.drops.batch import Batch
 from tollbook.sdk.drops.control_totals import TrailerRule
 from tollbook.sdk.drops.csv_rows import CsvRule, read_csv
 from tollbook.sdk.drops.fixed_width import Column, FixedWidthRule, read_fixed_width
+from tollbook.sdk.drops.json_document import read_json_document
 from tollbook.sdk.drops.json_lines import read_json_lines
 from tollbook.sdk.drops.options import Options
 from tollbook.sdk.drops.unpack import damaged, unpack
 
-FORMATS: Final = ("auto", "jsonl", "csv", "parquet", "fixed")
+FORMATS: Final = ("auto", "jsonl", "json", "csv", "parquet", "fixed")
 
 _PACKED: Final = (".gz", ".gzip", ".zst", ".zstd")
 _ENDINGS: Final = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
-    ".json": "jsonl",
+    ".json": "json",
     ".csv": "csv",
     ".tsv": "csv",
     ".parquet": "parquet",
@@ -64,7 +65,7 @@ def read_rule(options: Options) -> FileRule:
     marker = options.text("trailer")
     trailer_columns = options.text("trailer_columns")
     width = options.number("record_width", 0, at_most=1_000_000)
-    delimiter = _character(options, "csv_delimiter", ",")
+    delimiter = _character(options, "csv_delimiter", "")
     quote = _character(options, "csv_quote", '"')
     escape = _character(options, "csv_escape", "")
     if chosen == "fixed":
@@ -100,10 +101,11 @@ def read_rows(file: IO[bytes], name: str, rule: FileRule) -> Iterator[Batch]:
         assert rule.fixed is not None
         yield from read_fixed_width(unpack(file), rule.fixed)
     elif found == "csv":
-        csv = rule.csv
-        if rule.format == "auto" and _bare(name).endswith(".tsv"):
-            csv = replace(csv, delimiter="\t")
+        is_tabbed = not rule.csv.delimiter and _bare(name).endswith(".tsv")
+        csv = replace(rule.csv, delimiter="\t") if is_tabbed else rule.csv
         yield from read_csv(unpack(file), csv)
+    elif found == "json":
+        yield from read_json_document(unpack(file))
     else:
         yield from read_json_lines(unpack(file))
 

@@ -19,6 +19,7 @@ create table source_object (
     duplicates      bigint not null default 0,
     conflicts       bigint not null default 0,
     rejected        bigint not null default 0,
+    ignored         bigint not null default 0,
     first_seen_at   timestamptz not null,
     done_at         timestamptz,
     code            text not null default '',

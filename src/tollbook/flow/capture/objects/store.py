@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from tollbook.sdk.drops.register import ObjectState
 from tollbook.storage.database import Connection
 
+_ANSWERS: Final = ("accepted", "duplicate", "conflict", "rejected", "ignored")
 OBJECT_STATES: Final[tuple[ObjectState, ...]] = get_args(ObjectState)
 
 
@@ -18,7 +19,7 @@ class SourceObject:
     """One version of an object.
 
     `rows` is how many of its rows were answered; the other counts are of events, of which a
-    mapping makes several or none from a row. `said_by` is the manifest it was judged by,
+    mapping makes several from a row, or ignores it. `said_by` is the manifest it was judged by,
     `complete_up_to` the watermark that this declares. `code` and `message` tell why it is not
     done, `notice` what a person may want to know though it is.
     """
@@ -39,6 +40,7 @@ class SourceObject:
     duplicates: int
     conflicts: int
     rejected: int
+    ignored: int
     first_seen_at: datetime
     done_at: datetime | None
     code: str
@@ -95,11 +97,11 @@ def add_counts(
     connection.execute(
         """update source_object
            set rows = %s, accepted = accepted + %s, duplicates = duplicates + %s,
-               conflicts = conflicts + %s, rejected = rejected + %s
+               conflicts = conflicts + %s, rejected = rejected + %s, ignored = ignored + %s
            where source = %s and lane = %s""",
         [
             rows,
-            *(counts.get(name, 0) for name in ("accepted", "duplicate", "conflict", "rejected")),
+            *(counts.get(answer, 0) for answer in _ANSWERS),
             source,
             lane,
         ],
@@ -129,7 +131,7 @@ def list_objects(
     with connection.cursor(row_factory=class_row(SourceObject)) as cursor:
         return cursor.execute(
             """select source, lane, place, key, version, size, modified_at, sha256, said_by,
-                      complete_up_to, state, rows, accepted, duplicates, conflicts, rejected,
+                      complete_up_to, state, rows, accepted, duplicates, conflicts, rejected, ignored,
                       first_seen_at, done_at, code, message, notice
                from source_object
                where source = %(source)s and (%(state)s::text is null or state = %(state)s)
