@@ -26,7 +26,7 @@ from tollbook.sdk.drops.rows import FileRule
 from tollbook.storage.database import Connection
 
 RECORDS_SHOWN: Final = 20
-_EVENT_CHARACTERS: Final = 110
+_SHOWN_FIRST: Final = ("subject", "time", "data", "type", "source", "id")
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 _file_argument = click.argument(
@@ -199,9 +199,10 @@ def _event_row(event: PreviewedEvent) -> tuple[str, str, str]:
 
 
 def _event_text(event: Any) -> str:
-    shown = {name: value for name, value in event.items() if name != "specversion"}
-    text = _ENCODE(shown).decode()
-    return text if len(text) <= _EVENT_CHARACTERS else f"{text[:_EVENT_CHARACTERS]}…"
+    # Who and what first: an id says little to a reader, and may be long.
+    shown = {name: event[name] for name in _SHOWN_FIRST} | event
+    del shown["specversion"]
+    return _ENCODE(shown).decode()
 
 
 def _show_counts(counts: Mapping[str, int]) -> None:

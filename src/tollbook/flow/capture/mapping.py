@@ -155,9 +155,11 @@ def compile_mapping(mapping: SourceMapping) -> CompiledMapping:
     """Compile a mapping; ValueError names the field whose rule is wrong."""
     blank = "" if mapping.input == "csv_row" else None
     event = mapping.event
+    # The database keeps no order of fields: the same mapping must name the same field first.
+    data = sorted(event.data.items())
     rules = {name: _as_attribute(name, getattr(event, name)) for name in _ATTRIBUTES}
     origins = {name: origin_of(rule) for name, rule in rules.items()}
-    origins |= {f"data.{name}": origin_of(rule) for name, rule in event.data.items()}
+    origins |= {f"data.{name}": origin_of(rule) for name, rule in data}
     return CompiledMapping(
         mapping,
         _decode_checked if mapping.input == "json" else _decode,
@@ -167,8 +169,8 @@ def compile_mapping(mapping: SourceMapping) -> CompiledMapping:
             ("specversion", _unrefused if mapping.input == "otlp" else lambda _: SPEC_VERSION),
             *((name, _compiled(name, rule, blank)) for name, rule in rules.items()),
         ),
-        tuple((name, _compiled(f"data.{name}", r, blank)) for name, r in event.data.items()),
-        any(rule.optional for rule in event.data.values()),
+        tuple((name, _compiled(f"data.{name}", rule, blank)) for name, rule in data),
+        any(rule.optional for _, rule in data),
         {**origins, "each": mapping.each},
     )
 
