@@ -17,9 +17,11 @@ from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
 from tollbook.runtime.intake import Desk, current_admission
 from tollbook.runtime.known import Known
+from tollbook.runtime.object_register import ObjectRegister
 from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.street import Street
+from tollbook.sdk.drops.register import KeepsRegister
 from tollbook.sdk.source import Source
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Connection, Database
@@ -45,6 +47,8 @@ SOURCES: Final[Mapping[str, str]] = {
     "s3": "tollbook.connectors.s3.source",
     "azure_blob": "tollbook.connectors.azure_blob.source",
 }
+# Sources that send to the API by themselves; nothing reads them.
+DELIVERED: Final = frozenset({"webhook"})
 # Which extra brings the client library, where it is not the connector's own name.
 EXTRAS: Final[Mapping[str, str]] = {
     "event_hubs": "kafka",
@@ -122,6 +126,8 @@ class App:
                 f"pip install tollbook[{extra}].",
             ) from error
         connected: Source = module.connect(source.options, self.clock)
+        if isinstance(connected, KeepsRegister):
+            connected.use_register(ObjectRegister(name, self.database, self.clock))
         return connected
 
     def source_settings(self, name: str) -> SystemSettings:
@@ -143,12 +149,17 @@ class App:
             self.database,
             self.clock,
             process=f"{os.getpid()} since {self.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+            mapping=self.source_settings(name).options.get("mapping"),
         )
 
     def pumps(self) -> list[Pump]:
-        """Return a pump for each configured source; they share a desk."""
+        """Return a pump for each configured source that is read; they share a desk."""
         desk = self.desk()
-        return [self.pump(name, desk) for name in self.settings.sources]
+        return [
+            self.pump(name, desk)
+            for name, source in self.settings.sources.items()
+            if source.connector not in DELIVERED
+        ]
 
     def desk(self) -> Desk:
         """Return a desk that takes events into this database."""
