@@ -40,7 +40,7 @@ def import_file(
     """
     imported = Imported()
     with file.open("rb") as stored:
-        for batch in _batches(_lines(stored, file)):
+        for batch in batches(lines_of(stored, file)):
             captured = desk.take(batch, door="file")
             for answer in captured.answers:
                 imported.counts[answer.status] += 1
@@ -50,7 +50,8 @@ def import_file(
     return imported
 
 
-def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+def batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Yield lines in the groups that are committed together."""
     batch: list[bytes] = []
     size = 0
     for line in lines:
@@ -63,7 +64,8 @@ def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _lines(stored: IO[bytes], file: Path) -> Iterator[bytes]:
+def lines_of(stored: IO[bytes], file: Path) -> Iterator[bytes]:
+    """Yield the lines of an open file, gzipped or not; Rejected when a gzip file is damaged."""
     magic = stored.read(len(_GZIP_MAGIC))
     stored.seek(0)
     if magic != _GZIP_MAGIC:

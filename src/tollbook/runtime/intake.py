@@ -50,8 +50,16 @@ Within = Callable[[Connection], None]
 class Desk:
     """Takes groups of events, one commit each; any number of threads may use one desk."""
 
-    def __init__(self, database: Database, clock: Clock, *, future_hours_max: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        future_hours_max: int,
+        takes_any_age: bool = False,
+    ) -> None:
         self._database = database
+        self._takes_any_age = takes_any_age
         self._clock = clock
         self._future_hours_max = future_hours_max
         self._process = f"{os.getpid()} since {clock.now():%Y-%m-%dT%H:%M:%SZ}"
@@ -163,16 +171,23 @@ class Desk:
             state = store.master_data_state(connection)
             if state != self._state:
                 self._admission = current_admission(
-                    connection, at=self._clock.now(), future_hours_max=self._future_hours_max
+                    connection,
+                    at=self._clock.now(),
+                    future_hours_max=self._future_hours_max,
+                    takes_any_age=self._takes_any_age,
                 )
                 self._state = state
 
 
-def current_admission(connection: Connection, *, at: datetime, future_hours_max: int) -> Admission:
+def current_admission(
+    connection: Connection, *, at: datetime, future_hours_max: int, takes_any_age: bool = False
+) -> Admission:
     """Read what the door knows at an instant."""
     catalog = load_catalog(connection, known_at=at)
     crosswalk = store.read_crosswalk(connection)
-    return build_admission(catalog, crosswalk, future_hours_max=future_hours_max)
+    return build_admission(
+        catalog, crosswalk, future_hours_max=future_hours_max, takes_any_age=takes_any_age
+    )
 
 
 class Intake:

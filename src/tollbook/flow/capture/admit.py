@@ -1,9 +1,12 @@
 """Decides at the door whether this is a usage event that we can count, and for a known customer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from operator import itemgetter
+from re import Pattern
+from re import compile as compile_pattern
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,7 +21,7 @@ from tollbook.flow.capture.envelope import (
 from tollbook.flow.capture.identity import identify
 from tollbook.flow.capture.json_text import canonical
 from tollbook.flow.capture.schema import DataRule, check_data, compile_rule
-from tollbook.masterdata.catalog import Catalog
+from tollbook.masterdata.catalog import Catalog, Record
 from tollbook.records.commercial import EventType, Meter
 from tollbook.values.period import midnight
 
@@ -63,9 +66,18 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     source: str
     id: str
     raw: bytes
+    type: str = ""
 
 
 Verdict = Admitted | Refused
+
+
+class Policy(NamedTuple):
+    """What one version of an event type asks of time and subject, besides its schema."""
+
+    future: timedelta | None
+    age: timedelta | None
+    subject: Pattern[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +92,22 @@ class Admission:
     only_rule: Mapping[str, DataRule]
     always_known: frozenset[str]
 
+    # Of event types that have a policy, with when each starts, latest first.
+    policies: Mapping[str, tuple[tuple[datetime, Policy], ...]] = field(default_factory=dict)
+    takes_any_age: bool = False
+
 
 def build_admission(
-    catalog: Catalog, crosswalk: Iterable[CrosswalkRow], *, future_hours_max: int
+    catalog: Catalog,
+    crosswalk: Iterable[CrosswalkRow],
+    *,
+    future_hours_max: int,
+    takes_any_age: bool = False,
 ) -> Admission:
-    """Compile all event types and index all subjects, once per change of master data."""
+    """Compile all event types and index all subjects, once per change of master data.
+
+    `takes_any_age` is for what a person brings on purpose: back-fills and amendments.
+    """
     subjects: dict[str, list[tuple[datetime | None, datetime | None]]] = {}
     for subject, _, start, end in crosswalk:
         subjects.setdefault(subject, []).append((start, end))
@@ -99,6 +122,12 @@ def build_admission(
             if not later and start <= OLDEST and isinstance(rule, DataRule)
         },
         always_known=frozenset(s for s, spans in subjects.items() if (None, None) in spans),
+        policies={
+            key: policies
+            for key in catalog.keys("event_type")
+            if (policies := _policies(catalog, key))
+        },
+        takes_any_age=takes_any_age,
     )
 
 
@@ -151,15 +180,20 @@ def _refused(refusal: Rejected, envelope: Envelope | None, raw: bytes) -> Refuse
         source[:ATTRIBUTE_BYTES_MAX],
         event_id[:ATTRIBUTE_BYTES_MAX],
         raw,
+        envelope.type if envelope else "",
     )
 
 
 def _check_known(envelope: Envelope, admission: Admission, latest: datetime) -> None:
     moment = envelope.occurred_at
+    ahead = admission.future
+    if envelope.type in admission.policies:
+        ahead = _check_policy(envelope, admission, latest - ahead)
+        latest += ahead - admission.future
     if moment > latest:
         raise Rejected(
             "capture.time_in_future",
-            f"time {moment.isoformat()} is more than {admission.future} ahead of our clock.",
+            f"time {moment.isoformat()} is more than {ahead} ahead of our clock.",
         )
     if moment < OLDEST:
         raise Rejected(
@@ -173,6 +207,30 @@ def _check_known(envelope: Envelope, admission: Admission, latest: datetime) -> 
     except Rejected as refusal:
         refusal.ids["cause"] = f"{envelope.type} {refusal.ids['field']}".rstrip()
         raise
+
+
+def _check_policy(envelope: Envelope, admission: Admission, now: datetime) -> timedelta:
+    """Check age and subject by the policy in force, and return how far ahead the time may be."""
+    moment = envelope.occurred_at
+    for start, policy in admission.policies[envelope.type]:
+        if start > moment:
+            continue
+        if policy.age and now - moment > policy.age and not admission.takes_any_age:
+            raise Rejected(
+                "capture.too_old_for_type",
+                f"time {moment.isoformat()} is more than {policy.age.days} days ago, the most that "
+                f"{envelope.type} allows: import it as a back-fill if it must count.",
+                cause=f"{envelope.type} from {envelope.source}",
+            )
+        if policy.subject and policy.subject.fullmatch(envelope.subject) is None:
+            raise Rejected(
+                "capture.invalid_subject",
+                f"The subject {envelope.subject!r} is not one of {envelope.type}: it must match "
+                f"{policy.subject.pattern}.",
+                cause=f"{envelope.type} from {envelope.source}",
+            )
+        return admission.future if policy.future is None else policy.future
+    return admission.future
 
 
 def _rule_at(admission: Admission, event_type: str, moment: datetime) -> DataRule:
@@ -213,6 +271,27 @@ def _rules(catalog: Catalog, key: str) -> tuple[tuple[datetime, DataRule | Rejec
         assert isinstance(version.record, EventType)
         found.append((midnight(version.effective_from), _compiled(version.record, fields)))
     return tuple(found)
+
+
+def _policies(catalog: Catalog, key: str) -> tuple[tuple[datetime, Policy], ...]:
+    found = [
+        (midnight(version.effective_from), version.version, _policy(version.record))
+        for version in catalog.versions["event_type", key]
+    ]
+    if all(policy == Policy(None, None, None) for _, _, policy in found):
+        return ()
+    found.sort(key=itemgetter(0, 1), reverse=True)
+    return tuple((start, policy) for start, _, policy in found)
+
+
+def _policy(event_type: Record) -> Policy:
+    assert isinstance(event_type, EventType)
+    hours, days = event_type.future_hours_max, event_type.age_days_max
+    return Policy(
+        None if hours is None else timedelta(hours=hours),
+        None if days is None else timedelta(days=days),
+        compile_pattern(event_type.subject_pattern) if event_type.subject_pattern else None,
+    )
 
 
 def _compiled(event_type: EventType, fields: tuple[str, ...]) -> DataRule | Rejected:

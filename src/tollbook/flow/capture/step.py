@@ -18,7 +18,6 @@ from tollbook.worklist.store import clear_object, open_item
 Status = Literal["accepted", "duplicate", "conflict", "rejected"]
 
 CONFLICT: Final = "capture.conflict"
-_REPLAY_PAGE: Final = 500
 
 
 class Answer(NamedTuple):
@@ -132,37 +131,6 @@ def replay(
     return answer
 
 
-def replay_all(
-    connection: Connection,
-    *,
-    admission: Admission,
-    by: str,
-    reason: str,
-    at: datetime,
-    code: str | None = None,
-    cause: str | None = None,
-) -> list[Answer]:
-    """Replay every open refusal of a code and cause, for instance after a subject became known."""
-    answers: list[Answer] = []
-    after = ""
-    while page := store.list_quarantine(
-        connection, code=code, cause=cause, after=after, limit=_REPLAY_PAGE
-    ):
-        after = page[-1].quarantine_id
-        answers += [
-            replay(
-                connection,
-                quarantined=held.quarantine_id,
-                admission=admission,
-                by=by,
-                reason=reason,
-                at=at,
-            )
-            for held in page
-        ]
-    return answers
-
-
 def discard(
     connection: Connection, *, quarantined: str, by: str, reason: str, at: datetime
 ) -> None:
@@ -179,7 +147,7 @@ def dismiss_conflict(
     connection: Connection, *, conflict: str, by: str, reason: str, at: datetime
 ) -> None:
     """Note that a person looked at a conflict and lets the first event stand."""
-    _require_reason(reason)
+    require_reason(reason)
     if store.get_conflict(connection, conflict) is None:
         raise Rejected("capture.no_such_conflict", f"There is no conflict {conflict}.")
     clear_object(connection, conflict, by=by, resolution=f"first event stands: {reason}", at=at)
@@ -195,7 +163,7 @@ def void_event(
 
     The event stays stored, and its identity stays taken: the right one is sent under a new id.
     """
-    _require_reason(reason)
+    require_reason(reason)
     event = find_event(connection, event_id)
     digest = read_event_id(event_id)
     if event.voided_for is not None:
@@ -218,6 +186,12 @@ def find_event(connection: Connection, event_id: str) -> store.StoredEvent:
     if found is None:
         raise Rejected("capture.no_such_event", f"There is no event {event_id}.")
     return found
+
+
+def require_reason(reason: str) -> None:
+    """Refuse to decide anything about events without a reason."""
+    if not reason.strip():
+        raise Rejected("capture.reason_missing", "Say why: the reason goes into the audit trail.")
 
 
 def _store_admitted(
@@ -334,7 +308,7 @@ def _rejected(refusal: Refused) -> Answer:
 
 
 def _open_quarantined(connection: Connection, quarantined: str, reason: str) -> store.Quarantined:
-    _require_reason(reason)
+    require_reason(reason)
     held = store.get_quarantined(connection, quarantined, lock=True)
     if held is None:
         raise Rejected("capture.no_such_refusal", f"There is no refused event {quarantined}.")
@@ -344,11 +318,6 @@ def _open_quarantined(connection: Connection, quarantined: str, reason: str) -> 
             f"{quarantined} was {held.state} by {held.closed_by} ({held.reason}).",
         )
     return held
-
-
-def _require_reason(reason: str) -> None:
-    if not reason.strip():
-        raise Rejected("capture.reason_missing", "Say why: the reason goes into the audit trail.")
 
 
 def _shown(raw: bytes) -> str:

@@ -283,11 +283,22 @@ def insert_quarantine(
     with connection.cursor() as cursor:
         cursor.executemany(
             """insert into quarantine (quarantine_id, door, received_at, code, message, cause,
-                                       source, event_id, raw)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                       source, event_id, event_type, raw)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                on conflict do nothing returning quarantine_id""",
             [
-                (kept_as, door, at, r.code, r.message, r.cause, r.source, r.id, r.raw)
+                (
+                    kept_as,
+                    door,
+                    at,
+                    r.code,
+                    r.message,
+                    r.cause,
+                    r.source,
+                    r.id,
+                    r.type or None,
+                    r.raw,
+                )
                 for kept_as, r in sorted(by_id.items())
             ],
             returning=True,
