@@ -3,7 +3,7 @@
 import multiprocessing
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -13,12 +13,35 @@ from tollbook.api.access import LimitBody, RequireKey
 from tollbook.api.events_schema import EVENTS_PATH
 from tollbook.api.intake import intake_routes
 from tollbook.api.problems import PROBLEM_RESPONSE, install
-from tollbook.api.v1 import billing, capture, control, masterdata, posting, prices, signals
+from tollbook.api.v1 import (
+    billing,
+    capture,
+    control,
+    masterdata,
+    posting,
+    prices,
+    quarantine,
+    reports,
+    signals,
+)
 from tollbook.app import App, open_app
 from tollbook.config import load
 from tollbook.observe.log import configure
 from tollbook.runtime.intake import Intake
 from tollbook.runtime.process import end_with
+
+# Everything but the events themselves, in the order of the OpenAPI document.
+MODULES: Final = (
+    capture,
+    quarantine,
+    reports,
+    masterdata,
+    billing,
+    posting,
+    control,
+    prices,
+    signals,
+)
 
 
 def create() -> FastAPI:
@@ -56,7 +79,7 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     install(api)
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(intake))
-    for module in (capture, masterdata, billing, posting, control, prices, signals):
+    for module in MODULES:
         api.include_router(module.router)
     api.add_middleware(LimitBody)
     api.add_middleware(RequireKey, keys=app.settings.api_keys)

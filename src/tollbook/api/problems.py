@@ -25,9 +25,11 @@ _STATUS: Final[Mapping[type[Failure], int]] = {
 # Codes that mean "there is no such thing".
 _MISSING: Final = frozenset(
     {
+        "capture.no_such_backfill",
         "capture.no_such_conflict",
         "capture.no_such_event",
         "capture.no_such_refusal",
+        "invoice.no_such_entity",
         "invoice.unknown",
         "masterdata.unknown",
         "meter.unknown",

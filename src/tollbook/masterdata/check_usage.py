@@ -13,6 +13,7 @@ from tollbook.masterdata.problems import Finding, suggestion
 from tollbook.masterdata.references import check_reference
 from tollbook.records.commercial import EventType, Meter, Product
 
+RESERVED: Final = "tollbook."
 HOURS_MAX: Final = 24 * 366
 DAYS_MAX: Final = 366 * 100
 
@@ -25,6 +26,9 @@ def check_event_type(version: Version, catalog: Catalog) -> Iterator[Finding]:
     del catalog
     event_type = version.record
     assert isinstance(event_type, EventType)
+    if event_type.event_type.startswith(RESERVED):
+        reserved = f"names that begin with {RESERVED!r} are Tollbook's own: choose another id."
+        yield Finding("reserved_name", reserved, ("id",))
     message = _schema_problem(event_type.schema)
     if message:
         yield Finding("invalid_schema", message, ("schema",))

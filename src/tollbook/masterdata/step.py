@@ -1,14 +1,15 @@
 """Plan master data against what is stored, and apply the plan in one transaction."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from tollbook.controls import audit
 from tollbook.errors import Rejected
+from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.documents import Wanted, documents_to_versions, to_versions
 from tollbook.masterdata.files import read_directory
 from tollbook.masterdata.plan import Change, Plan, plan
@@ -18,7 +19,7 @@ from tollbook.masterdata.store import (
     read_crosswalk,
     replace_crosswalk,
 )
-from tollbook.masterdata.subjects import crosswalk
+from tollbook.masterdata.subjects import crosswalk, moved, subjects_ever
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.codec import to_json
@@ -33,6 +34,8 @@ class Applied:
 
     `changed_kinds` counts new versions by kind; `new_subjects` are the subjects of events that
     now mean a customer they did not mean before, so that what waited for them can be replayed.
+    `moved_subjects` are subjects that events may have been stored under, and the days (the last not
+    included) on which they mean another customer now, or none: what was counted must be again.
     """
 
     created: int
@@ -40,6 +43,7 @@ class Applied:
     unchanged: int
     changed_kinds: Mapping[str, int]
     new_subjects: tuple[str, ...]
+    moved_subjects: Mapping[str, Sequence[tuple[date, date]]] = field(default_factory=dict)
 
 
 def plan_directory(connection: Connection, directory: Path, at: datetime) -> Plan:
@@ -67,12 +71,16 @@ def apply_plan(
         insert_version(connection, change.version, decided_at=at, decided_by=by)
         _audit(connection, change, by=by, reason=reason, at=at)
     kinds = Counter(change.version.kind for change in planned.changes)
+    gained, moved_subjects = (
+        _rebuild_crosswalk(connection, stored) if kinds["customer"] else ((), {})
+    )
     return Applied(
         created=sum(change.action == "create" for change in planned.changes),
         changed=sum(change.action == "change" for change in planned.changes),
         unchanged=planned.unchanged,
         changed_kinds=dict(kinds),
-        new_subjects=_rebuild_crosswalk(connection) if kinds["customer"] else (),
+        new_subjects=gained,
+        moved_subjects=moved_subjects,
     )
 
 
@@ -107,9 +115,14 @@ def _audit(connection: Connection, change: Change, *, by: str, reason: str, at: 
     )
 
 
-def _rebuild_crosswalk(connection: Connection) -> tuple[str, ...]:
-    before = set(read_crosswalk(connection))
+def _rebuild_crosswalk(
+    connection: Connection, stored: Catalog
+) -> tuple[tuple[str, ...], dict[str, list[tuple[date, date]]]]:
+    before = read_crosswalk(connection)
     rows = crosswalk(load_catalog(connection, known_at=_EVERYTHING))
     replace_crosswalk(connection, rows)
-    gained: set[tuple[str, str, date | None, date | None]] = set(rows) - before
-    return tuple(sorted({subject for subject, _, _, _ in gained}))
+    gained: set[tuple[str, str, date | None, date | None]] = set(rows) - set(before)
+    # Under a subject that no customer ever had, no event was stored: there is nothing to look for.
+    known = subjects_ever(stored)
+    spans = {subject: days for subject, days in moved(before, rows).items() if subject in known}
+    return tuple(sorted({subject for subject, _, _, _ in gained})), spans

@@ -13,7 +13,9 @@ class LegalEntity:
     """Our company that sells: one set of books, one functional currency, one invoice series.
 
     `target` names the ERP its documents are posted to; `payment_days` is the time to pay;
-    `approval` says whether a person must approve a draft before it is issued.
+    `approval` says whether a person must approve a draft before it is issued. A month is not
+    invoiced before each of `required_sources`, and each source with usage in the last
+    `sources_seen_days` days of the month, has declared that the month is complete.
     """
 
     entity_id: EntityId
@@ -25,6 +27,8 @@ class LegalEntity:
     payment_days: int = 30
     approval: Literal["manual", "automatic"] = "manual"
     tax_rounding: Literal["line", "document"] = "line"
+    required_sources: tuple[str, ...] = ()
+    sources_seen_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)

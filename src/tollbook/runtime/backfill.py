@@ -11,7 +11,12 @@ from typing import Final
 from tollbook.errors import Rejected
 from tollbook.flow.capture import store
 from tollbook.flow.capture.admit import Admission, admit_all
-from tollbook.flow.capture.corrections.step import close_backfill, open_backfill, revert_backfill
+from tollbook.flow.capture.corrections.step import (
+    Voided,
+    close_backfill,
+    open_backfill,
+    revert_backfill,
+)
 from tollbook.flow.capture.corrections.store import DOOR, Backfill
 from tollbook.flow.capture.step import capture, days_of
 from tollbook.runtime.import_file import batches, lines_of
@@ -31,13 +36,26 @@ class Brought:
     refusals: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Under which id a file is imported, who wants it, and why."""
+
+    backfill_id: str
+    by: str
+    reason: str
+
+
 def try_backfill(
-    file: Path, *, admission: Admission, at: datetime
+    file: Path, *, admission_of: Callable[[Connection], Admission], at: datetime
 ) -> Callable[[Connection], tuple[Brought, set[date]]]:
-    """Return the act of importing a file in one transaction, for a preview that undoes it."""
+    """Return the act of importing a file in one transaction, for a preview that undoes it.
+
+    `admission_of` must give one that takes events of any age.
+    """
 
     def act(connection: Connection) -> tuple[Brought, set[date]]:
         brought, days = Brought(), set[date]()
+        admission = admission_of(connection)
         with file.open("rb") as stored:
             for batch in batches(lines_of(stored, file)):
                 verdicts = admit_all(batch, admission, at=at)
@@ -59,9 +77,7 @@ def apply_backfill(
     desk: Desk,
     file: Path,
     *,
-    backfill_id: str,
-    by: str,
-    reason: str,
+    order: Order,
     clock: Clock,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Backfill:
@@ -69,6 +85,7 @@ def apply_backfill(
 
     Cut off, the same file and id go on where it ended. Raises Rejected when the id is used up.
     """
+    backfill_id = order.backfill_id
     if not backfill_id.strip() or len(backfill_id) > ID_CHARACTERS_MAX:
         raise Rejected(
             "capture.invalid_backfill_id",
@@ -80,8 +97,8 @@ def apply_backfill(
             backfill_id,
             file_name=file.name,
             file_sha256=_sha256(file),
-            by=by,
-            reason=reason,
+            by=order.by,
+            reason=order.reason,
             at=clock.now(),
         )
     counts: Counter[str] = Counter()
@@ -95,12 +112,12 @@ def apply_backfill(
 
 def try_revert(
     backfill_id: str, *, by: str, at: datetime
-) -> Callable[[Connection], tuple[int, tuple[date, ...]]]:
+) -> Callable[[Connection], tuple[Voided, tuple[date, ...]]]:
     """Return the act of taking a back-fill back, for a preview that undoes it."""
 
-    def act(connection: Connection) -> tuple[int, tuple[date, ...]]:
+    def act(connection: Connection) -> tuple[Voided, tuple[date, ...]]:
         voided = revert_backfill(connection, backfill_id, by=by, reason="preview", at=at)
-        return voided.events, voided.days
+        return voided, voided.days
 
     return act
 

@@ -1,10 +1,13 @@
 """Try again what waits: refused events, and postings whose cause is gone."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from tollbook.errors import Rejected
-from tollbook.flow.capture.quarantine.step import replay_page
+from tollbook.flow.capture.admit import Admission
+from tollbook.flow.capture.quarantine.step import replay_page, replay_pages
 from tollbook.flow.capture.quarantine.store import Which
 from tollbook.flow.capture.step import Answer
 from tollbook.flow.capture.step import replay as replay_event
@@ -24,6 +27,25 @@ class Replayed:
     events_replayed: int
     postings_released: int
     still_open: int
+
+
+def try_replay(
+    which: Which, *, admission_of: Callable[[Connection], Admission], at: datetime
+) -> Callable[[Connection], tuple[Counter[str], set[date]]]:
+    """Return the act of replaying all that is meant, for a preview that undoes it."""
+
+    def act(connection: Connection) -> tuple[Counter[str], set[date]]:
+        answers, days = replay_pages(
+            connection,
+            which,
+            admission=admission_of(connection),
+            by="preview",
+            reason="preview",
+            at=at,
+        )
+        return Counter(answer.status for answer in answers), days
+
+    return act
 
 
 class Replayer:

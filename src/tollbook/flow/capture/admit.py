@@ -21,6 +21,7 @@ from tollbook.flow.capture.envelope import (
 from tollbook.flow.capture.identity import identify
 from tollbook.flow.capture.json_text import canonical
 from tollbook.flow.capture.schema import DataRule, check_data, compile_rule
+from tollbook.flow.capture.watermark import CONTROL_SCHEMA, CONTROL_TYPE, read_complete_until
 from tollbook.masterdata.catalog import Catalog, Record
 from tollbook.records.commercial import EventType, Meter
 from tollbook.values.period import midnight
@@ -80,6 +81,9 @@ class Policy(NamedTuple):
     subject: Pattern[str] | None
 
 
+_NO_POLICIES: Final[tuple[tuple[datetime, Policy], ...]] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What the door knows: event types with when each rule starts (latest first), and subjects."""
@@ -112,6 +116,7 @@ def build_admission(
     for subject, _, start, end in crosswalk:
         subjects.setdefault(subject, []).append((start, end))
     rules = {key: _rules(catalog, key) for key in catalog.keys("event_type")}
+    rules[CONTROL_TYPE] = ((OLDEST, compile_rule(CONTROL_SCHEMA, ())),)
     return Admission(
         rules,
         {subject: tuple(spans) for subject, spans in subjects.items()},
@@ -123,9 +128,12 @@ def build_admission(
         },
         always_known=frozenset(s for s, spans in subjects.items() if (None, None) in spans),
         policies={
-            key: policies
-            for key in catalog.keys("event_type")
-            if (policies := _policies(catalog, key))
+            CONTROL_TYPE: _NO_POLICIES,
+            **{
+                key: found
+                for key in catalog.keys("event_type")
+                if (found := _policies(catalog, key))
+            },
         },
         takes_any_age=takes_any_age,
     )
@@ -200,7 +208,7 @@ def _check_known(envelope: Envelope, admission: Admission, latest: datetime) -> 
             "capture.time_too_old", f"time {moment.isoformat()} is before the year 2000."
         )
     rule = admission.only_rule.get(envelope.type) or _rule_at(admission, envelope.type, moment)
-    if envelope.subject not in admission.always_known:
+    if envelope.subject not in admission.always_known and envelope.type != CONTROL_TYPE:
         _check_subject(admission, envelope.subject, moment)
     try:
         check_data(rule, envelope.data)
@@ -212,6 +220,8 @@ def _check_known(envelope: Envelope, admission: Admission, latest: datetime) -> 
 def _check_policy(envelope: Envelope, admission: Admission, now: datetime) -> timedelta:
     """Check age and subject by the policy in force, and return how far ahead the time may be."""
     moment = envelope.occurred_at
+    if envelope.type == CONTROL_TYPE:
+        read_complete_until(envelope.data)
     for start, policy in admission.policies[envelope.type]:
         if start > moment:
             continue

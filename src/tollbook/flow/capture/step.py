@@ -10,8 +10,11 @@ from tollbook.controls import audit
 from tollbook.errors import Rejected
 from tollbook.flow.capture import store
 from tollbook.flow.capture.admit import Admission, Admitted, Refused, Verdict, admit_all
+from tollbook.flow.capture.completeness.store import declare
 from tollbook.flow.capture.identity import conflict_id, quarantine_id
-from tollbook.storage.database import Connection
+from tollbook.flow.capture.reason import require_reason
+from tollbook.flow.capture.watermark import CONTROL_TYPE, read_complete_until
+from tollbook.storage.database import Connection, decode_json
 from tollbook.values.ids import read_event_id
 from tollbook.worklist.store import clear_object, open_item
 
@@ -188,12 +191,6 @@ def find_event(connection: Connection, event_id: str) -> store.StoredEvent:
     return found
 
 
-def require_reason(reason: str) -> None:
-    """Refuse to decide anything about events without a reason."""
-    if not reason.strip():
-        raise Rejected("capture.reason_missing", "Say why: the reason goes into the audit trail.")
-
-
 def _store_admitted(
     connection: Connection, admitted: Sequence[Admitted], *, receipt: int, at: datetime
 ) -> list[Answer]:
@@ -211,7 +208,17 @@ def _store_admitted(
         _answer_repeated(connection, admitted, repeated, answers, at)
     dirty = {(event.occurred_at[:10], event.type) for _, event in first}
     store.mark_dirty(connection, dirty, receipt=receipt)
+    if any(event_type == CONTROL_TYPE for _, event_type in dirty):
+        _declare(connection, first, at)
     return answers
+
+
+def _declare(connection: Connection, taken: Iterable[tuple[int, Admitted]], at: datetime) -> None:
+    """Note what control events declare, in the transaction of the events they came after."""
+    for _, event in taken:
+        if event.type == CONTROL_TYPE:
+            until = read_complete_until(decode_json(event.data))
+            declare(connection, source=event.source, complete_until=until, by=event.source, at=at)
 
 
 def _first_of_each(

@@ -1,6 +1,6 @@
 """Corrects events that were taken: voids many, amends one, takes a back-fill back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -12,7 +12,8 @@ from tollbook.flow.capture.admit import Admission, Admitted, admit_all
 from tollbook.flow.capture.corrections import store
 from tollbook.flow.capture.corrections.store import DOOR, Backfill, Which
 from tollbook.flow.capture.json_text import canonical
-from tollbook.flow.capture.step import capture, days_of, find_event, require_reason
+from tollbook.flow.capture.reason import require_reason
+from tollbook.flow.capture.step import capture, days_of, find_event
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.codec import to_json
@@ -20,6 +21,7 @@ from tollbook.values.ids import derive, event_digest, read_event_id, written_eve
 
 AMEND_DOOR: Final = "amend"
 VOID_DOOR: Final = "void"
+CROSSWALK_DOOR: Final = "crosswalk"
 NAMED_MAX: Final = 5
 
 
@@ -224,6 +226,25 @@ def revert_backfill(
         after=f"{voided.events} voided",
     )
     return voided
+
+
+def move_subjects(
+    connection: Connection, moved: Mapping[str, Sequence[tuple[date, date]]], *, at: datetime
+) -> tuple[date, ...]:
+    """Let the days of events be counted again whose subject means another customer now.
+
+    Belongs into the transaction that changed the crosswalk. Returns those days.
+    """
+    touched = {
+        (day.isoformat(), event_type)
+        for subject, spans in moved.items()
+        for first, until in spans
+        for day, event_type in store.days_of_subject(connection, subject, first, until)
+    }
+    if touched:
+        receipt = captured.insert_receipt(connection, door=CROSSWALK_DOOR, at=at)
+        captured.mark_dirty(connection, touched, receipt=receipt)
+    return tuple(sorted({date.fromisoformat(day) for day, _ in touched}))
 
 
 def get_backfill(connection: Connection, backfill_id: str, *, lock: bool = False) -> Backfill:

@@ -179,6 +179,7 @@ def end_backfill(
                 counts.get(answer, 0)
                 for answer in ("accepted", "duplicate", "conflict", "rejected")
             ),
+            sorted(days),
             backfill_id,
         ],
     )
@@ -255,3 +256,14 @@ def door_of(connection: Connection, receipt: int) -> str:
     ).fetchone()
     assert row is not None
     return str(row[0])
+
+
+def days_of_subject(
+    connection: Connection, subject: str, first: date, until: date
+) -> list[tuple[date, str]]:
+    """Return the (day, event type) of the events of a subject on some days (the last excluded)."""
+    return connection.execute(
+        """select distinct day, type from usage_event
+           where subject = %s and day >= %s and day < %s order by day, type""",
+        [subject, first, until],
+    ).fetchall()

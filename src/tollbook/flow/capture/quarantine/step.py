@@ -1,17 +1,19 @@
 """Replays or discards many refused events: a page a call, each with its own answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Final
 
 from tollbook.controls import audit
 from tollbook.errors import Rejected
 from tollbook.flow.capture import store as captured
-from tollbook.flow.capture.admit import Admission, Admitted, Refused, admit_all
+from tollbook.flow.capture.admit import Admission, Admitted, Refused, Verdict, admit_all
+from tollbook.flow.capture.corrections.store import DOOR as BACKFILL_DOOR
 from tollbook.flow.capture.quarantine import store
 from tollbook.flow.capture.quarantine.store import Which
-from tollbook.flow.capture.step import Answer, capture, days_of, require_reason
+from tollbook.flow.capture.reason import require_reason
+from tollbook.flow.capture.step import Answer, capture, days_of
 from tollbook.flow.capture.store import Quarantined
 from tollbook.storage.database import Connection
 from tollbook.worklist.store import clear_objects, open_item
@@ -24,10 +26,14 @@ _THROUGH: Final = frozenset({"accepted", "duplicate"})
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The answers to one page of refused events, and after which id the next page begins."""
+    """The answers to one page of refused events, and after which id the next page begins.
+
+    `days` are those on which events occurred that may be stored.
+    """
 
     answers: tuple[Answer, ...]
     last: str
+    days: frozenset[date]
 
 
 def replay_page(
@@ -48,7 +54,7 @@ def replay_page(
     page = store.find(connection, which, after=after, limit=PAGE, lock=True)
     if not page:
         return None
-    verdicts = admit_all([held.corrected or held.raw for held in page], admission, at=at)
+    verdicts = _judge(page, admission, at)
     admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
     answers = iter(_capture(connection, admitted, at))
     told = [
@@ -83,7 +89,7 @@ def replay_page(
         before=f"{len(page)} open, {page[0].quarantine_id} to {page[-1].quarantine_id}",
         after=f"{len(through)} got through",
     )
-    return Page(tuple(told), page[-1].quarantine_id)
+    return Page(tuple(told), page[-1].quarantine_id, frozenset(days_of(admitted)))
 
 
 def replay_pages(
@@ -94,16 +100,21 @@ def replay_pages(
     by: str,
     reason: str,
     at: datetime,
-) -> list[Answer]:
-    """Replay all that is meant in one transaction, for instance one that is rolled back."""
+) -> tuple[list[Answer], set[date]]:
+    """Replay all that is meant in one transaction, for one that is rolled back.
+
+    Returns the answers, and the days on which events occurred that may be stored.
+    """
     answers: list[Answer] = []
+    days: set[date] = set()
     after = ""
     while page := replay_page(
         connection, which, admission=admission, by=by, reason=reason, at=at, after=after
     ):
         answers += page.answers
+        days |= page.days
         after = page.last
-    return answers
+    return answers, days
 
 
 def discard_all(connection: Connection, which: Which, *, by: str, reason: str, at: datetime) -> int:
@@ -136,6 +147,19 @@ def require_choice(which: Which) -> None:
             "Say which refused events are meant: a code, a cause, a door, a source, an event type "
             "or when they were received.",
         )
+
+
+def _judge(page: Sequence[Quarantined], admission: Admission, at: datetime) -> list[Verdict]:
+    """Judge refused events; those that a back-fill brought may still be of any age."""
+    of_any_age = replace(admission, takes_any_age=True)
+    return [
+        admit_all(
+            [held.corrected or held.raw],
+            of_any_age if held.door.startswith(BACKFILL_DOOR) else admission,
+            at=at,
+        )[0]
+        for held in page
+    ]
 
 
 def _capture(
