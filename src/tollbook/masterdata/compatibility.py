@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from tollbook.values.codec import to_json
+
 Schema = Mapping[str, Any] | bool
 
 # Deeper is not compared but refused: a schema that refers to itself has no end.
@@ -58,7 +60,7 @@ class _Comparison:
 
     def compare(self, before: Schema, after: Schema, name: str, depth: int) -> Iterator[str]:
         """Yield what one field refuses now; `name` is its path, empty for the data itself."""
-        if before == after and not _refers(before):
+        if to_json(before) == to_json(after) and not _refers(before):
             return
         if depth > DEPTH_MAX:
             yield f"{_shown(name)} is nested too deeply to be compared"
@@ -108,7 +110,7 @@ class _Comparison:
             yield f"{_shown(name)} must not repeat an element any more (uniqueItems)"
         was, now = old.get("items", True), new.get("items", True)
         if isinstance(was, list) or isinstance(now, list):
-            if was != now:
+            if to_json(was) != to_json(now):
                 yield f"{_shown(name)} has other items, which cannot be compared"
             return
         yield from self.compare(was, now, f"{name}[]", depth + 1)
@@ -121,7 +123,7 @@ class _Comparison:
                 if all(any(self.compare(was, now, name, depth + 1)) for now in new["anyOf"]):
                     yield f"{_shown(name)} takes fewer alternatives (anyOf)"
         for now in new.get("allOf", ()):
-            if now not in old.get("allOf", ()):
+            if to_json(now) not in map(to_json, old.get("allOf", ())):
                 yield f"{_shown(name)} must satisfy one more schema (allOf)"
 
 
@@ -138,7 +140,7 @@ def _narrowed_values(old: Mapping[str, Any], new: Mapping[str, Any], name: str) 
         return
     lost = [value for value in had if value not in allowed]
     if lost:
-        yield f"{_shown(name)} no longer takes {', '.join(str(value[1]) for value in lost)} (enum)"
+        yield f"{_shown(name)} no longer takes {', '.join(value.decode() for value in lost)} (enum)"
 
 
 def _narrowed_bounds(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -163,7 +165,7 @@ def _number(value: Any) -> Decimal:
 
 def _changed_opaque(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> Iterator[str]:
     for keyword in _OPAQUE:
-        if keyword in new and new[keyword] != old.get(keyword):
+        if keyword in new and to_json(new[keyword]) != to_json(old.get(keyword)):
             what = "another" if keyword in old else "a new"
             yield f"{_shown(name)} has {what} {keyword}, which may refuse what was taken before"
 
@@ -177,12 +179,12 @@ def _types(schema: Mapping[str, Any]) -> frozenset[str]:
     return types | {"integer"} if "number" in types else types
 
 
-def _values(schema: Mapping[str, Any]) -> list[tuple[bool, Any]] | None:
-    """Return the values a schema is limited to, or None; true is not 1 here."""
+def _values(schema: Mapping[str, Any]) -> list[bytes] | None:
+    """Return the values a schema is limited to as JSON, where true is not 1; None without limit."""
     if "const" in schema:
-        return [(isinstance(schema["const"], bool), schema["const"])]
+        return [to_json(schema["const"])]
     if "enum" in schema:
-        return [(isinstance(value, bool), value) for value in schema["enum"]]
+        return [to_json(value) for value in schema["enum"]]
     return None
 
 
