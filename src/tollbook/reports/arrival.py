@@ -22,14 +22,14 @@ _CLASS: Final = sql.SQL("""
     case when exists (select from invoice i
                       join subject_crosswalk c on c.customer_id = i.customer_id
                       where c.subject = e.subject and c.valid @> e.occurred_at
-                        and i.state = 'issued' and i.issued_at <= e.received_at
+                        and i.state = 'issued' and i.issued_at < e.received_at
                         and i.service_month = to_char(e.occurred_at, 'YYYY-MM'))
          then 'late_invoiced'
          when exists (select from metered_usage m
                       where m.starts_at >= date_trunc('month', e.occurred_at)
                         and m.starts_at < date_trunc('month', e.occurred_at) + interval '1 month'
                         and m.decided_at >= date_trunc('month', e.occurred_at) + interval '1 month'
-                        and m.decided_at <= e.received_at)
+                        and m.decided_at < e.received_at)
          then 'late_open' else 'on_time' end""")
 
 
