@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from tollbook.flow.capture.admit import admit_all, build_admission
+from tollbook.flow.capture.events.store import ensure_days
 from tollbook.flow.capture.step import capture, days_of, void_event
-from tollbook.flow.capture.store import ensure_days, read_crosswalk
-from tollbook.flow.meter.step import Metered, meter, summarize
+from tollbook.flow.capture.store import read_crosswalk
+from tollbook.flow.meter.step import Metered, meter
 from tollbook.flow.meter.store import latest_usages
 from tollbook.flow.rate.step import Rated, rate
 from tollbook.flow.rate.store import load_charges, mark_billed, open_charges
@@ -27,6 +28,7 @@ from tollbook.records.commercial import (
     Product,
 )
 from tollbook.records.usage import MeteredUsage
+from tollbook.runtime.street import summarize_swept
 from tollbook.storage.database import Connection, Database
 from tollbook.values.codec import content_hash
 from tollbook.values.ids import CustomerId, EntityId, MeterId, event_id
@@ -183,7 +185,7 @@ class Company:
         """Bring the summaries up to date."""
         catalog = self.catalog()
         with self.database.transaction() as connection:
-            summarize(connection, catalog=catalog, at=AT)
+            summarize_swept(connection, catalog, AT)
 
     def meter(self, month: Month = NOVEMBER) -> Metered:
         """Summarize and meter a month."""

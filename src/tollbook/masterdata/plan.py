@@ -12,7 +12,7 @@ from tollbook.masterdata.compatibility import breaks
 from tollbook.masterdata.documents import GOVERNED, VersionKey, Wanted
 from tollbook.masterdata.problems import Document, Place, Problem
 from tollbook.records.commercial import EventType
-from tollbook.values.codec import content_hash, to_builtins
+from tollbook.values.codec import to_builtins
 
 # By which of its fields an element of a list is named in a difference.
 _NAMING: Final = ("product_id", "grant_id", "subject")
@@ -177,10 +177,8 @@ class _Comparison:
 
 
 def _same(stored: Version, wanted: Version) -> bool:
-    if stored.effective_from != wanted.effective_from:
-        return False
-    # A release that gives a record one more field changes its hash, and not what it says.
-    return wanted.content_hash in {stored.content_hash, content_hash(stored.record)}
+    # Not by hash: a release that gives records a new field must not make each of them another.
+    return (stored.record, stored.effective_from) == (wanted.record, wanted.effective_from)
 
 
 def _broken(before: Version, version: Version) -> list[str]:

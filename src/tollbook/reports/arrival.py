@@ -9,7 +9,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from tollbook.flow.capture.corrections.store import amendments
-from tollbook.flow.capture.store import StoredEvent
+from tollbook.flow.capture.events.store import StoredEvent
 from tollbook.storage.database import Connection
 from tollbook.values.ids import EventId, read_event_id
 from tollbook.values.period import Month

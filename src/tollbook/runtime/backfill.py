@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from tollbook.errors import Rejected
-from tollbook.flow.capture import store
 from tollbook.flow.capture.admit import Admission, admit_all
 from tollbook.flow.capture.corrections.step import (
     Voided,
@@ -18,6 +17,7 @@ from tollbook.flow.capture.corrections.step import (
     revert_backfill,
 )
 from tollbook.flow.capture.corrections.store import DOOR, Backfill
+from tollbook.flow.capture.events.store import ensure_days
 from tollbook.flow.capture.step import capture, days_of
 from tollbook.runtime.import_file import batches, lines_of
 from tollbook.runtime.intake import Desk
@@ -60,7 +60,7 @@ def try_backfill(
             for batch in batches(lines_of(stored, file)):
                 verdicts = admit_all(batch, admission, at=at)
                 touched = days_of(verdicts)
-                store.ensure_days(connection, touched)
+                ensure_days(connection, touched)
                 captured = capture(connection, verdicts=verdicts, door=f"{DOOR}preview", at=at)
                 days |= touched
                 for answer in captured.answers:

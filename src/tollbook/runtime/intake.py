@@ -13,7 +13,8 @@ import psycopg
 from tollbook.errors import Transient
 from tollbook.flow.capture import store
 from tollbook.flow.capture.admit import Admission, Refused, Verdict, admit_all, build_admission
-from tollbook.flow.capture.step import Captured, capture, days_of
+from tollbook.flow.capture.events import store as events
+from tollbook.flow.capture.step import Captured, capture, days_of, join
 from tollbook.masterdata.store import load_catalog
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
@@ -21,6 +22,7 @@ from tollbook.values.clock import Clock
 EVENTS_PER_COMMIT_MAX: Final = 20_000
 WAITING_BYTES_MAX: Final = 256_000_000
 ATTEMPTS_MAX: Final = 5
+REPEATS_AHEAD: Final = 50
 MASTER_DATA_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 30.0
 
@@ -68,6 +70,8 @@ class Desk:
         self._state: tuple[int, datetime | None] | None = None
         self._checked = 0.0
         self._days: frozenset[date] = frozenset()
+        # Repeats seldom come alone: after some, identities are asked for before they are stored.
+        self._repeats_ahead = REPEATS_AHEAD
 
     def admission(self, *, at_once: bool = False) -> Admission:
         """Return what the door knows; a change of master data shows within a second, or at once."""
@@ -92,13 +96,20 @@ class Desk:
         try:
             verdicts = self._judge(raws, at)
             self._prepare(days_of(verdicts))
-            return self._store(verdicts, door, at, within)
+            captured = self._store(verdicts, door, at, within)
         except psycopg.OperationalError as error:
             raise Transient(
                 "capture.not_stored",
                 "The database did not take the events: send them again.",
                 retry_after_seconds=1,
             ) from error
+        counts = captured.counts
+        self._repeats_ahead = (
+            REPEATS_AHEAD
+            if counts["duplicate"] or counts["conflict"]
+            else max(0, self._repeats_ahead - 1)
+        )
+        return captured
 
     def _judge(self, raws: Sequence[bytes], at: datetime) -> list[Verdict]:
         admission = self.admission()
@@ -120,7 +131,7 @@ class Desk:
         missing = days - self._days
         if missing:
             with self._database.transaction() as connection:
-                store.ensure_days(connection, missing)
+                events.ensure_days(connection, missing)
             self._days |= missing
 
     def _store(
@@ -131,7 +142,13 @@ class Desk:
                 with self._database.transaction() as connection:
                     if within is not None:
                         within(connection)
-                    captured = capture(connection, verdicts=verdicts, door=door, at=at)
+                    captured = capture(
+                        connection,
+                        verdicts=verdicts,
+                        door=door,
+                        at=at,
+                        is_repeat_likely=self._repeats_ahead > 0,
+                    )
                     store.add_tally(connection, self._process, captured.counts.items())
                     return captured
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
@@ -164,7 +181,7 @@ class Desk:
         first = self._store(verdicts[:half], door, at)
         # Positions move with the last part: after a crash between the two, all of it comes again.
         second = self._store(verdicts[half:], door, at, within)
-        return Captured(second.receipt, [*first.answers, *second.answers])
+        return join(first, second)
 
     def _refresh(self) -> None:
         with self._database.transaction() as connection:
@@ -254,9 +271,8 @@ class Intake:
                 continue
             start = 0
             for taken, future in group:
-                answers = captured.answers[start : start + len(taken)]
+                future.set_result(captured.part(start, start + len(taken)))
                 start += len(taken)
-                future.set_result(Captured(captured.receipt, answers))
 
     def _next_group(self) -> list[tuple[Sequence[bytes], Future[Captured]]]:
         group: list[tuple[Sequence[bytes], Future[Captured]]] = []

@@ -9,14 +9,14 @@ from typing import Final, Generic, TypeVar
 import psycopg
 
 from tollbook.errors import Transient
-from tollbook.flow.meter.step import meter, summarize
+from tollbook.flow.meter.step import meter
 from tollbook.flow.meter.store import latest_usages
-from tollbook.flow.meter.store import lock as lock_summaries
 from tollbook.flow.rate.step import rate
 from tollbook.flow.rate.store import load_charges
-from tollbook.flow.rate.store import lock as lock_charges
 from tollbook.masterdata.catalog import Catalog
+from tollbook.runtime.street import summarize_swept
 from tollbook.storage.database import Connection, Database
+from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.clock import Clock
 from tollbook.values.period import Month
 
@@ -106,8 +106,8 @@ def _preview(
     at: datetime,
 ) -> Previewed[T]:
     # First of all, so that no summary waits for our receipts with the door shut behind it.
-    lock_summaries(connection)
-    lock_charges(connection)
+    hold_lock(connection, Lock.SUMMARIZE)
+    hold_lock(connection, Lock.DECIDE_CHARGES)
     with connection.transaction(force_rollback=True):
         result, days = act(connection)
         months = sorted({Month.of(day) for day in days})
@@ -123,7 +123,7 @@ def _state(
     quantities: dict[tuple[str, str, str], Decimal] = {}
     amounts: dict[tuple[str, str, str, str, str], Decimal] = {}
     if months:
-        summarize(connection, catalog=catalog, at=at)
+        summarize_swept(connection, catalog, at)
     for month in months:
         meter(connection, catalog=catalog, month=month, at=at)
         rate(connection, catalog=catalog, month=month, at=at)

@@ -14,6 +14,7 @@ from tollbook.masterdata.catalog import Catalog
 from tollbook.observe.log import logger
 from tollbook.runtime.deliver import deliver
 from tollbook.runtime.replay import Replayer
+from tollbook.runtime.street import sweep_all
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
@@ -35,7 +36,7 @@ def work(
     stop: threading.Event,
     replayer: Replayer,
 ) -> None:
-    """Summarize, replay what new master data allows, and deliver, until told to stop.
+    """Sweep, summarize, replay what new master data allows, and deliver, until told to stop.
 
     Each job has a thread of its own, so that none waits for another or falls with it.
     """
@@ -44,10 +45,14 @@ def work(
         with database.transaction() as connection:
             summarize(connection, catalog=catalog_of(connection), at=clock.now())
 
+    def sweep_identities() -> None:
+        sweep_all(database, clock)
+
     def deliver_postings() -> None:
         deliver(database, targets, catalog_of=catalog_of, clock=clock, until_idle=False, stop=stop)
 
     jobs: dict[str, Callable[[], None]] = {
+        "sweep": sweep_identities,
         "summarize": summarize_days,
         "replay": _Replay(database, replayer),
     }

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+from tollbook.errors import Transient
+from tollbook.flow.capture.store import swept_through
 from tollbook.flow.meter import store
 from tollbook.flow.meter.events import store as events
 from tollbook.flow.meter.store import Uncovered
@@ -75,10 +77,17 @@ def meter(connection: Connection, *, catalog: Catalog, month: Month, at: datetim
     """Store what each contract used of each usage product in a month, where that is new.
 
     Reads the summaries only: what came after them is metered after the next `summarize`. Usage
-    that no contract pays for becomes a work item.
+    that no contract pays for becomes a work item. Transient when the summaries hold events that
+    the sweep of identities has not passed.
     """
     store.lock(connection)
     through = store.summarized_through(connection)
+    if swept_through(connection) < through:
+        raise Transient(
+            "meter.not_swept",
+            "Events came in whose identities were not compared with those of other days yet: run "
+            "the month again.",
+        )
     wanted = windows(catalog, month)
     known = {_key(usage): usage for usage in store.latest_usages(connection, month)}
     news: list[tuple[MeteredUsage, UsageId | None]] = []

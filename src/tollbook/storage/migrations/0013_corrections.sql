@@ -33,7 +33,6 @@ create table event_backfill (
     duplicates     bigint not null default 0,
     conflicts      bigint not null default 0,
     rejected       bigint not null default 0,
-    days           date[],                 -- on which its events occurred
     reverted_at    timestamptz,
     reverted_by    text,
     revert_reason  text,

@@ -11,6 +11,7 @@ from tollbook.flow.capture import store as captured
 from tollbook.flow.capture.admit import Admission, Admitted, admit_all
 from tollbook.flow.capture.corrections import store
 from tollbook.flow.capture.corrections.store import DOOR, Backfill, Which
+from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.json_text import canonical
 from tollbook.flow.capture.reason import require_reason
 from tollbook.flow.capture.step import capture, days_of, find_event
@@ -94,7 +95,7 @@ def amend_event(
     verdict = admit_all([canonical(event)], admission, at=at)[0]
     if not isinstance(verdict, Admitted):
         raise Rejected(verdict.code, f"The new event would be refused: {verdict.message}")
-    captured.ensure_days(connection, days_of([verdict]))
+    events.ensure_days(connection, days_of([verdict]))
     done = capture(connection, verdicts=[verdict], door=AMEND_DOOR, at=at)
     if done.answers[0].status != "accepted":
         raise Rejected(
@@ -106,7 +107,7 @@ def amend_event(
     old_day = old.occurred_at.date()
     store.insert_amendment(
         connection,
-        new=(verdict.digest, date.fromisoformat(verdict.occurred_at[:10])),
+        new=(verdict.digest, verdict.occurred_at.date()),
         old=(read_event_id(event_id), old_day),
         by=by,
         reason=reason,
@@ -159,8 +160,7 @@ def close_backfill(
     connection: Connection, backfill_id: str, counts: Mapping[str, int], *, at: datetime
 ) -> Backfill:
     """Note that all of a back-fill's file is stored, and how many events it brought."""
-    days = store.days_of_backfill(connection, backfill_id)
-    brought = sum(days.values())
+    brought = sum(store.brought_by(connection, backfill_id).values())
     # Of a file that was cut off, what the first attempt stored came again as duplicates.
     before = brought - counts.get("accepted", 0)
     corrected = {
@@ -168,7 +168,7 @@ def close_backfill(
         "accepted": brought,
         "duplicate": counts.get("duplicate", 0) - before,
     }
-    store.end_backfill(connection, backfill_id, corrected, days=days, at=at)
+    store.end_backfill(connection, backfill_id, corrected, at=at)
     found = get_backfill(connection, backfill_id)
     audit.record(
         connection,
@@ -197,19 +197,20 @@ def revert_backfill(
             "capture.backfill_reverted",
             f"Back-fill {backfill_id} was reverted by {found.reverted_by} already.",
         )
-    amended = store.amended_of_backfill(connection, backfill_id, within=found.days)
+    amended = store.amended_of_backfill(connection, backfill_id)
     if amended:
         raise Rejected(
             "capture.backfill_amended",
             f"{len(amended)} events of back-fill {backfill_id} were amended, and what stands for "
             f"them would go on counting ({', '.join(amended[:NAMED_MAX])}): void those first.",
         )
-    days = store.days_of_backfill(connection, backfill_id, within=found.days)
-    if found.state == "applied" and sum(days.values()) != found.accepted:
+    days = store.brought_by(connection, backfill_id)
+    present = store.count_within_reach(connection, backfill_id, sorted(days))
+    if present != sum(days.values()):
         raise Rejected(
             "capture.backfill_out_of_reach",
-            f"Of {found.accepted} events of back-fill {backfill_id} only {sum(days.values())} are "
-            "in the database: restore the sealed days first.",
+            f"Of {sum(days.values())} events of back-fill {backfill_id} only {present} are in the "
+            "database: restore the sealed days first.",
         )
     voided = Voided(0, ())
     if days:
@@ -265,7 +266,7 @@ def _void(connection: Connection, which: Which, *, reason: str, at: datetime) ->
     return Voided(sum(counts.values()), tuple(sorted({day for day, _ in counts})))
 
 
-def _require_amendable(connection: Connection, old: captured.StoredEvent, digest: bytes) -> None:
+def _require_amendable(connection: Connection, old: events.StoredEvent, digest: bytes) -> None:
     if written_event_id(digest) == old.event_id:
         raise Rejected(
             "capture.id_taken", "The new event needs an id of its own: the old one keeps its id."
@@ -283,7 +284,7 @@ def _require_amendable(connection: Connection, old: captured.StoredEvent, digest
 
 def _replace(
     connection: Connection,
-    old: captured.StoredEvent,
+    old: events.StoredEvent,
     new: Admitted,
     *,
     receipt: int,
@@ -291,7 +292,7 @@ def _replace(
     at: datetime,
 ) -> None:
     """Stop counting the old event with the receipt that brings the new one: never both, never none."""
-    captured.insert_exclusion(
+    events.insert_exclusion(
         connection,
         read_event_id(old.event_id),
         day=old.occurred_at.date(),

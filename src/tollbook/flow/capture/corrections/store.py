@@ -1,6 +1,6 @@
 """The SQL of amendments and back-fills, and of voiding many events at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Final, Literal
@@ -8,16 +8,17 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from tollbook.flow.capture.step import BACKFILL_DOOR
 from tollbook.storage.database import Connection
 from tollbook.values.ids import EventId, written_event_id
 
 BackfillState = Literal["applying", "applied", "reverted"]
 
-DOOR: Final = "backfill:"
+DOOR: Final = BACKFILL_DOOR
 
 _COLUMNS: Final = """
     backfill_id, file_name, file_sha256, state, began_at, applied_at, applied_by, reason, accepted,
-    duplicates, conflicts, rejected, days, reverted_at, reverted_by, revert_reason"""
+    duplicates, conflicts, rejected, reverted_at, reverted_by, revert_reason"""
 
 # Events that count and satisfy all that is given; the days keep it to a few partitions.
 _CHOSEN: Final = """
@@ -65,7 +66,6 @@ class Backfill:
     duplicates: int
     conflicts: int
     rejected: int
-    days: tuple[date, ...] | None
     reverted_at: datetime | None
     reverted_by: str | None
     revert_reason: str | None
@@ -101,41 +101,38 @@ def exclude(
     return {(day, event_type): count for day, event_type, count in rows}
 
 
-def days_of_backfill(
-    connection: Connection, backfill_id: str, *, within: Sequence[date] | None = None
-) -> Mapping[date, int]:
-    """Return how many stored events a back-fill brought on each day, voided ones too.
-
-    `within` are the only days worth looking at; without them all are.
-    """
+def brought_by(connection: Connection, backfill_id: str) -> Mapping[date, int]:
+    """Return how many new events a back-fill brought for each day."""
     rows = connection.execute(
-        """select e.day, count(*)::int from usage_event e
-           where e.receipt in (select receipt from intake_receipt where door = %(door)s)
-             and (%(within)s::date[] is null or e.day = any(%(within)s))
-           group by 1 order by 1""",
-        _of_backfill(backfill_id, within),
+        """select d.day, sum(d.events)::int from intake_day d join intake_receipt r using (receipt)
+           where r.door = %s group by 1 order by 1""",
+        [DOOR + backfill_id],
     )
     return dict(rows.fetchall())
 
 
-def amended_of_backfill(
-    connection: Connection, backfill_id: str, *, within: Sequence[date] | None = None
-) -> Sequence[EventId]:
-    """Return events of a back-fill that another event stands for, in order."""
+def count_within_reach(connection: Connection, backfill_id: str, days: Sequence[date]) -> int:
+    """Return how many of a back-fill's events are in the database, voided ones too."""
+    row = connection.execute(
+        """select count(*)::int from usage_event e where e.day = any(%s)
+           and e.receipt in (select receipt from intake_receipt where door = %s)""",
+        [list(days), DOOR + backfill_id],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def amended_of_backfill(connection: Connection, backfill_id: str) -> Sequence[EventId]:
+    """Return events of a back-fill that another event stands for and that counts, in order."""
     rows = connection.execute(
         """select a.amends_h from event_amendment a
            join usage_event e on e.h = a.amends_h and e.day = a.amends_day
-           where e.receipt in (select receipt from intake_receipt where door = %(door)s)
-             and (%(within)s::date[] is null or e.day = any(%(within)s))
+           where e.receipt in (select receipt from intake_receipt where door = %s)
              and not exists (select from event_exclusion x where x.h = a.h and x.day = a.day)
            order by 1""",
-        _of_backfill(backfill_id, within),
+        [DOOR + backfill_id],
     )
     return [written_event_id(row[0].bytes) for row in rows]
-
-
-def _of_backfill(backfill_id: str, within: Sequence[date] | None) -> dict[str, Any]:
-    return {"door": DOOR + backfill_id, "within": None if within is None else list(within)}
 
 
 def begin_backfill(
@@ -165,13 +162,12 @@ def end_backfill(
     backfill_id: str,
     counts: Mapping[str, int],
     *,
-    days: Iterable[date],
     at: datetime,
 ) -> None:
     """Store that a file is imported to its end, and how many events had each answer."""
     connection.execute(
         """update event_backfill set state = 'applied', applied_at = %s, accepted = %s,
-                                     duplicates = %s, conflicts = %s, rejected = %s, days = %s
+                                     duplicates = %s, conflicts = %s, rejected = %s
            where backfill_id = %s""",
         [
             at,
@@ -179,7 +175,6 @@ def end_backfill(
                 counts.get(answer, 0)
                 for answer in ("accepted", "duplicate", "conflict", "rejected")
             ),
-            sorted(days),
             backfill_id,
         ],
     )

@@ -7,13 +7,12 @@ from typing import Final
 
 from tollbook.controls import audit
 from tollbook.errors import Rejected
-from tollbook.flow.capture import store as captured
 from tollbook.flow.capture.admit import Admission, Admitted, Refused, Verdict, admit_all
-from tollbook.flow.capture.corrections.store import DOOR as BACKFILL_DOOR
+from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.quarantine import store
 from tollbook.flow.capture.quarantine.store import Which
 from tollbook.flow.capture.reason import require_reason
-from tollbook.flow.capture.step import Answer, capture, days_of
+from tollbook.flow.capture.step import BACKFILL_DOOR, Answer, capture, days_of
 from tollbook.flow.capture.store import Quarantined
 from tollbook.storage.database import Connection
 from tollbook.worklist.store import clear_objects, open_item
@@ -167,7 +166,7 @@ def _capture(
 ) -> Sequence[Answer]:
     if not admitted:
         return []
-    captured.ensure_days(connection, days_of(admitted))
+    events.ensure_days(connection, days_of(admitted))
     return capture(connection, verdicts=admitted, door=REPLAY_DOOR, at=at).answers
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from tollbook.flow.capture.events.store import day_of
 from tollbook.flow.meter.digest import digest, fingerprint
 from tollbook.flow.meter.window import Counted, Span
 from tollbook.records.commercial import Aggregation, Meter
@@ -214,7 +215,7 @@ def altered_events(connection: Connection) -> Iterator[EventId]:
         cursor.itersize = _ROWS_A_FETCH
         rows = cursor.execute(
             """select h, f1, f2, source, event_id, type, subject, occurred_at, data::text
-               from usage_event order by day, receipt, ordinal"""
+               from usage_event order by day, h"""
         )
         for h, first, second, *content in rows:
             if (first, second) != fingerprint(*content):
@@ -232,18 +233,16 @@ def on_day(spans: Sequence[Span], day: date) -> list[Span]:
 
 def find(connection: Connection, h: UUID) -> EventFound | None:
     """Return when an event occurred, who used it then, and its receipt; None when unknown."""
-    place = connection.execute(
-        "select receipt, ordinal, day from event_identity where h = %s", [h]
-    ).fetchone()
-    if place is None:
+    day = day_of(connection, h.bytes)
+    if day is None:
         return None
     # With the day as a value and not from a join, one partition is read.
     row = connection.execute(
         """select e.h, c.customer_id, e.occurred_at, e.receipt
            from usage_event e
            join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
-           where (e.receipt, e.ordinal, e.day) = (%s, %s, %s)""",
-        place,
+           where e.day = %s and e.h = %s""",
+        [day, h],
     ).fetchone()
     return None if row is None else EventFound(*row)
 
