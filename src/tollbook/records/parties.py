@@ -13,8 +13,9 @@ class LegalEntity:
     """Our company that sells: one set of books, one functional currency, one invoice series.
 
     `target` names the ERP its documents are posted to; `payment_days` is the time to pay;
-    `approval` says whether a person must approve a draft before it is issued. A month is not
-    invoiced before each of `required_sources`, and each source with usage in the last
+    `approval` says whether a person must approve a draft before it is issued. `zone` is the IANA
+    name of the time zone in which its days begin, for customers and contracts that state none. A month is
+    not invoiced before each of `required_sources`, and each source with usage in the last
     `sources_seen_days` days of the month, has declared that the month is complete.
     """
 
@@ -27,6 +28,7 @@ class LegalEntity:
     payment_days: int = 30
     approval: Literal["manual", "automatic"] = "manual"
     tax_rounding: Literal["line", "document"] = "line"
+    zone: str = "UTC"
     required_sources: tuple[str, ...] = ()
     sources_seen_days: int = 0
 
@@ -45,6 +47,7 @@ class Customer:
     """The party that is billed. `external_ids` maps an outside system to its id for the customer.
 
     `subjects` are the names used in events; without any, the customer id is the subject.
+    `zone` is the IANA name of the time zone in which its days begin; the entity's when empty.
     """
 
     customer_id: CustomerId
@@ -56,3 +59,4 @@ class Customer:
     street: str = ""
     city: str = ""
     country: str = ""
+    zone: str = ""

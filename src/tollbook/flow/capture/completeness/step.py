@@ -11,6 +11,7 @@ from tollbook.flow.capture.reason import require_reason
 from tollbook.records.parties import LegalEntity
 from tollbook.storage.database import Connection
 from tollbook.values.period import Month
+from tollbook.values.zone import instants
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,16 @@ def set_watermark(
 
 
 def gaps(connection: Connection, entity: LegalEntity, month: Month) -> list[Gap]:
-    """Return the sources that an entity's month waits for, in order, overridden ones too."""
-    end = month.period.end
+    """Return the sources that an entity's month waits for, in order, overridden ones too.
+
+    The month ends at midnight in the entity's time zone.
+    """
+    end = instants(month.period, entity.zone).end
     required = set(entity.required_sources)
     if entity.sources_seen_days:
-        first = (end - timedelta(days=entity.sources_seen_days)).date()
-        required.update(store.sources_seen(connection, first, end.date()))
+        until = month.plus(1).first
+        first = until - timedelta(days=entity.sources_seen_days)
+        required.update(store.sources_seen(connection, first, until))
     if not required:
         return []
     known = {
