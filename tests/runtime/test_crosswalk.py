@@ -8,6 +8,7 @@ import pytest
 from small_month import NOVEMBER, SmallMonth
 from tollbook.masterdata.subjects import CrosswalkRow, moved
 from tollbook.reports.doctor import examine
+from tollbook.reports.verify import verify
 
 ACME = "{id: acme, name: Acme, jurisdiction: US-WA, external_ids: {erp: C-1}, subjects: [%s]}"
 BETA = "{id: beta, name: Beta, jurisdiction: US-WA, external_ids: {erp: C-2}, subjects: [%s]}"
@@ -64,6 +65,19 @@ def test_summaries_equal_a_recount_after_a_move(month: SmallMonth) -> None:
     with month.database.transaction() as connection:
         broken = [finding.invariant for finding in examine(connection) if not finding.holds]
     assert broken == []
+
+
+def test_documents_issued_before_a_move_are_what_was_known_then(month: SmallMonth) -> None:
+    month.later(f"customers: [{ACME % 'acme, beta'}, {BETA % 'beta-2'}]")
+    month.run()
+    month.later(f"customers: [{ACME % 'acme'}, {BETA % 'beta-2, beta'}]")
+    month.run()
+
+    with month.database.transaction() as connection:
+        wrong = [number for number in month.invoices() if verify(connection, number).wrong]
+
+    assert len(month.invoices()) > 6
+    assert wrong == []
 
 
 def test_a_new_customer_makes_nothing_dirty(month: SmallMonth) -> None:

@@ -66,3 +66,25 @@ create table completeness_override (
 );
 create trigger completeness_override_is_fact before update or delete on completeness_override
     for each row execute function refuse_change();
+
+-- What the crosswalk said before, and with which receipts: a usage that was counted through a receipt
+-- is counted again by what was known with it. A row of a subject that was never known before holds
+-- from receipt 0 on, because no event of it can have been counted otherwise.
+alter table subject_crosswalk add column known_from bigint not null default 0;
+create table subject_crosswalk_past (
+    subject      text not null,
+    customer_id  text not null,
+    valid        tstzrange not null,
+    known_from   bigint not null,
+    known_until  bigint not null           -- the first receipt with which it was no longer known
+);
+create index subject_crosswalk_past_by_subject on subject_crosswalk_past (subject);
+
+create function crosswalk_at(through bigint)
+returns table (subject text, customer_id text, valid tstzrange)
+language sql stable parallel safe as $$
+    select c.subject, c.customer_id, c.valid from subject_crosswalk c where c.known_from <= through
+    union all
+    select p.subject, p.customer_id, p.valid from subject_crosswalk_past p
+    where p.known_from <= through and through < p.known_until
+$$;

@@ -22,7 +22,6 @@ from tollbook.values.ids import derive, event_digest, read_event_id, written_eve
 
 AMEND_DOOR: Final = "amend"
 VOID_DOOR: Final = "void"
-CROSSWALK_DOOR: Final = "crosswalk"
 NAMED_MAX: Final = 5
 
 
@@ -230,11 +229,12 @@ def revert_backfill(
 
 
 def move_subjects(
-    connection: Connection, moved: Mapping[str, Sequence[tuple[date, date]]], *, at: datetime
+    connection: Connection, moved: Mapping[str, Sequence[tuple[date, date]]], *, receipt: int
 ) -> tuple[date, ...]:
     """Let the days of events be counted again whose subject means another customer now.
 
-    Belongs into the transaction that changed the crosswalk. Returns those days.
+    Belongs into the transaction that changed the crosswalk; `receipt` is the one from which on the
+    change is known. Returns those days.
     """
     touched = {
         (day.isoformat(), event_type)
@@ -242,9 +242,7 @@ def move_subjects(
         for first, until in spans
         for day, event_type in store.days_of_subject(connection, subject, first, until)
     }
-    if touched:
-        receipt = captured.insert_receipt(connection, door=CROSSWALK_DOOR, at=at)
-        captured.mark_dirty(connection, touched, receipt=receipt)
+    captured.mark_dirty(connection, touched, receipt=receipt)
     return tuple(sorted({date.fromisoformat(day) for day, _ in touched}))
 
 
