@@ -10,7 +10,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from door import data, event, raw
-from tollbook.api.intake import BODY_BYTES_MAX, intake_routes
+from tollbook.api.bodies import BODY_BYTES_MAX
+from tollbook.api.intake import intake_routes
 from tollbook.runtime.intake import Intake
 from tollbook.storage.database import Database
 from tollbook.values.ids import event_id

@@ -124,7 +124,7 @@ class Desk:
                     if within is not None:
                         within(connection)
                     captured = capture(connection, verdicts=verdicts, door=door, at=at)
-                    store.add_tally(connection, self._process, captured.counts.items())
+                    store.add_tally(connection, self._process, door, captured.tally.items())
                     return captured
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 # Certain that nothing was written.

@@ -14,6 +14,7 @@ class Lock(IntEnum):
     MAKE_PARTITIONS = 7_022_511_004
     SUMMARIZE = 7_022_511_005
     DECIDE_CHARGES = 7_022_511_006
+    MANAGE_KEYS = 7_022_511_012
 
 
 def hold_lock(connection: Connection, lock: Lock) -> None:

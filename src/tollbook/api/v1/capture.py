@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from tollbook.api.context import Actor, AppHere, Identifier, InTransaction, Limit
+from tollbook.api.typed import many, one
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step, store
 from tollbook.values.codec import to_builtins
@@ -26,7 +27,7 @@ class Reason(BaseModel):
     reason: str
 
 
-@router.get("/v1/events/{event_id}", summary="Show a captured event")
+@router.get("/v1/events/{event_id}", summary="Show a captured event", responses=one("StoredEvent"))
 def show_event(event_id: Identifier, connection: InTransaction) -> Any:
     """Return a captured event by our `evt_` id."""
     return to_builtins(step.find_event(connection, event_id))
@@ -40,7 +41,7 @@ def void_event(
     step.void_event(connection, event_id=event_id, by=by, reason=body.reason, at=app.clock.now())
 
 
-@router.get("/v1/quarantine", summary="List refused events")
+@router.get("/v1/quarantine", summary="List refused events", responses=many("Quarantined"))
 def list_quarantine(
     connection: InTransaction,
     code: Annotated[str | None, Query(description="Only this refusal code.")] = None,
@@ -50,10 +51,14 @@ def list_quarantine(
 ) -> Any:
     """Return open refusals, in order of id; pass the last id as `after` for the next page."""
     found = store.list_quarantine(connection, code=code, cause=cause, after=after, limit=limit)
-    return [_shown(one) for one in found]
+    return [_shown(each) for each in found]
 
 
-@router.get("/v1/quarantine/{quarantine_id}", summary="Show a refused event")
+@router.get(
+    "/v1/quarantine/{quarantine_id}",
+    summary="Show a refused event",
+    responses=one("Quarantined"),
+)
 def show_quarantined(quarantine_id: Identifier, connection: InTransaction) -> Any:
     """Return a refused event with its raw bytes."""
     found = store.get_quarantined(connection, quarantine_id)

@@ -44,6 +44,13 @@ class Captured:
         """How many events had each answer."""
         return Counter(answer.status for answer in self.answers)
 
+    @property
+    def tally(self) -> Counter[str]:
+        """How many events had each answer, and how many were refused with each code."""
+        found = Counter[str](answer.status for answer in self.answers)
+        found.update(answer.code for answer in self.answers if answer.status == "rejected")
+        return found
+
 
 def days_of(verdicts: Iterable[Verdict]) -> set[date]:
     """Return the UTC days that admitted events belong to; each needs its partition."""
