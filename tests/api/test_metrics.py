@@ -30,8 +30,8 @@ def test_events_are_counted_by_their_answer(api: Api) -> None:
     counted = samples(api)
 
     answers = ("accepted", "duplicate", "conflict", "rejected")
-    assert [before["tollbook_events_total", answer] for answer in answers] == [0, 0, 0, 0]
-    assert [counted["tollbook_events_total", answer] for answer in answers] == [2, 1, 1, 1]
+    assert [before["tollbook_events_total", answer, "http"] for answer in answers] == [0, 0, 0, 0]
+    assert [counted["tollbook_events_total", answer, "http"] for answer in answers] == [2, 1, 1, 1]
     assert counted["tollbook_open_work_items", "capture.unknown_subject"] == 1
     assert counted["tollbook_open_work_items", "capture.conflict"] == 1
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from tollbook.access.keys import Grant, Key
 from tollbook.access.scopes import Scope
 from tollbook.storage.database import Connection
-from tollbook.values.codec import to_json
 
 _COLUMNS = """key_id, digest, name, scopes, sources, events_per_second, requests_per_second,
               expires_at, created_at, created_by, revoked_at, revoked_by"""
@@ -90,7 +91,7 @@ def insert_signing_key(
     """Store a key to sign tokens with."""
     connection.execute(
         "insert into access_signing_key (kid, private_jwk, created_at) values (%s, %s, %s)",
-        [kid, to_json(dict(jwk)), at],
+        [kid, Jsonb(dict(jwk)), at],
     )
 
 

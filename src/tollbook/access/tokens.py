@@ -8,7 +8,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
-from tollbook.access.keys import Caller
+from tollbook.access.keys import NAME_CHARACTERS_MAX, Caller
 from tollbook.access.scopes import Scope
 
 TOKEN_SECONDS: Final = 600
@@ -81,12 +81,12 @@ def outside_caller(claims: Mapping[str, Any]) -> Caller:
 
     Scopes come from `scope` (text) or `scp` (text or list); those that are not ours count nothing.
     """
-    said = claims.get("scope", claims.get("scp", ""))
-    names = said.split() if isinstance(said, str) else said
-    scopes = frozenset(str(one) for one in names if one in set(Scope)) if names else frozenset()
+    said = claims.get("scope", claims.get("scp"))
+    names = said.split() if isinstance(said, str) else said if isinstance(said, list) else []
+    scopes = frozenset(str(scope) for scope in Scope if scope in names)
     subject = str(claims["sub"])
     name = str(claims.get("client_id") or claims.get("azp") or subject)
-    return Caller(f"{claims['iss']}|{subject}", name[:200], scopes)
+    return Caller(f"{claims['iss']}|{subject}", ascii(name)[1:-1][:NAME_CHARACTERS_MAX], scopes)
 
 
 def expires_at(claims: Mapping[str, Any]) -> int:

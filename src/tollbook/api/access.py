@@ -205,6 +205,4 @@ def _telling(send: Send, allowance: Allowance) -> Send:
 
 
 def _unauthorized(sentence: str) -> Response:
-    return problem(
-        401, "api.unauthorized", sentence, headers={"WWW-Authenticate": 'Bearer realm="tollbook"'}
-    )
+    return problem(401, "api.unauthorized", sentence, headers={"WWW-Authenticate": "Bearer"})

@@ -43,7 +43,9 @@ _REQUEST_STATUS: Final = {
     "capture.too_many": 413,
     "capture.headers_too_large": 431,
 }
-_UNREADABLE: Final = frozenset({"capture.malformed_json", "capture.not_an_object"})
+_UNREADABLE: Final = frozenset(
+    {"capture.malformed_json", "capture.not_an_object", "capture.too_deep"}
+)
 
 
 @dataclass(frozen=True, slots=True)

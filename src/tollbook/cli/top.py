@@ -12,7 +12,6 @@ from rich.table import Table
 
 from tollbook.app import App, open_app
 from tollbook.cli.options import console, json_option, write_json
-from tollbook.runtime.reading import HTTP
 from tollbook.runtime.top import View, read_view
 
 SECONDS: Final = 2.0
@@ -58,7 +57,7 @@ def _drawn(shown: Mapping[str, Any]) -> Group:
         box=box.SIMPLE,
         title=f"Tollbook {shown['at']}",
     )
-    for door, rates in shown["doors"].items() or {HTTP: {}}.items():
+    for door, rates in shown["doors"].items():
         numbers = [rates.get(name, 0) for name in _RATES]
         doors.add_row(escape(door), *(f"{number:,}" for number in numbers))
     waits = Table("Waits", "", box=box.SIMPLE, show_header=False)

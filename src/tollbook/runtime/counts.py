@@ -60,8 +60,6 @@ class Speaker:
 
     def start(self) -> None:
         """Start telling."""
-        with self._database.transaction() as connection:
-            fold_earlier(connection, at=self._clock.now())
         self._thread.start()
 
     def stop(self) -> None:
@@ -83,10 +81,14 @@ class Speaker:
             say(connection, signal)
 
     def _run(self) -> None:
-        is_over = False
+        is_over, is_folded = False, False
         while not is_over:
             is_over = self._stop.wait(SAY_SECONDS)
             try:
                 self.speak()
+                if not is_folded:
+                    with self._database.transaction() as connection:
+                        fold_earlier(connection, at=self._clock.now())
+                    is_folded = True
             except (psycopg.Error, PoolTimeout) as error:
                 _LOG.info("signals_not_told", reason=str(error))

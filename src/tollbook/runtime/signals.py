@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any, Final
 
+from psycopg.types.json import Jsonb
+
 from tollbook.storage.database import Connection
-from tollbook.values.codec import to_json
 
 # Upper bounds, in seconds, of how long a request for events took to be answered.
 LATENCY_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -36,7 +37,7 @@ def say(connection: Connection, signal: Signal) -> None:
     connection.execute(
         """insert into process_signal (process, at, body) values (%s, %s, %s)
            on conflict (process) do update set at = excluded.at, body = excluded.body""",
-        [signal.process, signal.at, to_json(signal.body)],
+        [signal.process, signal.at, Jsonb(dict(signal.body))],
     )
 
 

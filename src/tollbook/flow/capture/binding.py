@@ -13,6 +13,9 @@ from tollbook.errors import Rejected
 from tollbook.flow.capture.json_text import BYTE_ORDER_MARK, canonical
 
 EVENTS_MAX: Final = 100_000
+# Of the ce- headers of an event in binary mode, all together.
+HEADERS_MAX: Final = 64
+HEADER_BYTES_MAX: Final = 32_000
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -39,9 +42,11 @@ def read_delivery(headers: Iterable[tuple[str, str]], body: bytes) -> Delivery:
     """Split a request into events; header names are in lower case.
 
     Rejected with `capture.unsupported_content_type` or `capture.too_many` when the request as a
-    whole cannot be taken; what is wrong inside an event is left to admission.
+    whole cannot be taken, `capture.headers_too_large` when its attributes are too many; what is
+    wrong inside an event is left to admission.
     """
-    fields = dict(headers)
+    pairs = list(headers)
+    fields = dict(pairs)
     media_type, charset = _content_type(fields.get("content-type", ""))
     if charset not in {"utf-8", "us-ascii"}:
         raise _unsupported(f"the character set {charset}")
@@ -52,7 +57,11 @@ def read_delivery(headers: Iterable[tuple[str, str]], body: bytes) -> Delivery:
     if media_type in LINES:
         return _limited([line for line in body.splitlines() if line.strip()])
     if any(name.startswith(_HEADER_PREFIX) for name in fields):
-        return Delivery([structured(fields, body)], single=True)
+        attributes = [pair for pair in pairs if pair[0].startswith(_HEADER_PREFIX)]
+        _limit_headers(attributes)
+        raw = structured(fields, body)
+        repeated = len(attributes) - len(dict(attributes))
+        return Delivery([_repeating(raw, attributes) if repeated else raw], single=True)
     if media_type == "application/json":
         if body.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] == b"[":
             return _read_batch(body)
@@ -78,6 +87,24 @@ def structured(fields: dict[str, str], body: bytes) -> bytes:
     except (ValueError, RecursionError):
         event["data_base64"] = base64.b64encode(body).decode()
     return canonical(event)
+
+
+def _limit_headers(attributes: Sequence[tuple[str, str]]) -> None:
+    size = sum(len(name) + len(value) for name, value in attributes)
+    if len(attributes) > HEADERS_MAX or size > HEADER_BYTES_MAX:
+        raise Rejected(
+            "capture.headers_too_large",
+            f"An event has at most {HEADERS_MAX} ce- headers of {HEADER_BYTES_MAX} bytes together.",
+        )
+
+
+def _repeating(raw: bytes, attributes: Iterable[tuple[str, str]]) -> bytes:
+    # Two headers of one name become two members of one name: admission refuses to choose.
+    members = [
+        canonical(name.removeprefix(_HEADER_PREFIX)) + b":" + canonical(_header_text(value))
+        for name, value in attributes
+    ]
+    return b"{" + b",".join(members) + b"," + raw[1:]
 
 
 def _content_type(text: str) -> tuple[str, str]:

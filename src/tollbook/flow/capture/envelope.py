@@ -18,6 +18,7 @@ from tollbook.flow.capture.json_text import (
     canonical,
     exact_number,
     holds_nul,
+    may_be_deep,
     read_object,
     refuse_repeated_names,
 )
@@ -26,6 +27,9 @@ EVENT_BYTES_MAX: Final = 1_000_000
 ATTRIBUTE_BYTES_MAX: Final = 1024
 SPEC_VERSION: Final = "1.0"
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cn"})
+# Zero-width, bidirectional and other format characters, and line separators: two ids that differ
+# in them look alike.
+_INVISIBLE_CATEGORIES: Final = frozenset({"Cf", "Zl", "Zp"})
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -45,6 +49,8 @@ def read_common(raw: bytes) -> Envelope | None:
     try:
         event = _COMMON.decode(raw)
     except (ValueError, ArithmeticError, RecursionError):
+        return None
+    if may_be_deep(raw):
         return None
     data_json = canonical(event.data)
     quotes = _QUOTES_OF_NAMES + data_json.count(b'"')
@@ -124,6 +130,11 @@ def _attribute(event: Mapping[str, Any], name: str) -> str:
         raise Rejected(
             "capture.text_invalid", f"{name} holds a control character: send readable text."
         )
+    if (hidden := _invisible(value)) is not None:
+        raise Rejected(
+            "capture.invisible_character",
+            f"{name} holds U+{ord(hidden):04X}, which nobody sees: send it without.",
+        )
     return value
 
 
@@ -132,6 +143,12 @@ def _is_plain(text: str) -> bool:
     return text.isprintable() or not any(
         unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in text
     )
+
+
+def _invisible(text: str) -> str | None:
+    if text.isprintable():
+        return None
+    return next((c for c in text if unicodedata.category(c) in _INVISIBLE_CATEGORIES), None)
 
 
 def _read_time(text: str) -> datetime:
