@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tollbook.access.keys import Caller
 from tollbook.access.ring import KeyRing, is_token
 from tollbook.access.tokens import NotATokenError
-from tollbook.api.limits import Budget, Hold
+from tollbook.api.bodies import Incoming
+from tollbook.api.limits import BUSY, Budget, Hold
 from tollbook.api.permissions import CALLER, is_open
 from tollbook.api.problems import RETRY_SECONDS, of_failure, problem
 from tollbook.errors import Transient
@@ -78,6 +79,8 @@ class Gate:
     async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         code, response = refusal
         self._door.counts.refused(code)
+        if scope["method"] not in {"GET", "HEAD"} and code != BUSY:
+            await Incoming(scope, receive).discard()
         await response(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> Refusal | None:

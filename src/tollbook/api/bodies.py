@@ -3,11 +3,14 @@
 import asyncio
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 import zstandard
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.types import Message, Receive, Scope
 
 from tollbook.api.limits import Hold
 from tollbook.errors import Rejected
@@ -22,8 +25,42 @@ STEP_BYTES: Final = 4_000_000
 # Four bytes of zstd may stand for 128 KiB: so few at a time stay near STEP_BYTES.
 ZSTD_SLICE_BYTES: Final = 128
 
+# A refused sender that is still sending would not hear the answer: so much is let come, unread.
+DISCARDED_BYTES_MAX: Final = 4_000_000
+DISCARD_SECONDS_MAX: Final = 3
+
 ENCODINGS: Final = ("gzip", "zstd")
 _GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class Incoming:
+    """What a connection brings of one request, and whether all of it has come."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._receive = receive
+        announced = Headers(scope=scope)
+        self.is_whole = False
+        self._waits = "expect" in announced
+        self._size = announced.get("content-length", "")
+
+    async def __call__(self) -> Message:
+        """Receive the next message."""
+        message = await self._receive()
+        self.is_whole = not message.get("more_body", False)
+        return message
+
+    async def discard(self) -> None:
+        """Let the rest of a refused body come and forget it, within limits.
+
+        A sender that asked before it sends, or announced more than the limit, is answered at once.
+        """
+        if self._waits or (self._size.isdecimal() and int(self._size[:20]) > DISCARDED_BYTES_MAX):
+            return
+        left = DISCARDED_BYTES_MAX
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCARD_SECONDS_MAX):
+                while not self.is_whole and left > 0:
+                    left -= len((await self()).get("body", b""))
 
 
 async def read_body(request: Request, hold: Hold, *, seconds_max: int) -> bytes:

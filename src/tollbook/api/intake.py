@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tollbook.api.access import ALLOWANCE
-from tollbook.api.bodies import ENCODINGS, read_body
+from tollbook.api.bodies import ENCODINGS, Incoming, read_body
 from tollbook.api.limits import Budget, Hold
 from tollbook.api.permissions import caller_of
 from tollbook.api.queue import Queue
@@ -78,6 +78,8 @@ class _Door:
     async def post_events(self, request: Request) -> Response:
         """Answer for each event of a request, after it is durable."""
         begun = self._limits.clock.monotonic()
+        incoming = Incoming(request.scope, request.receive)
+        request = Request(request.scope, incoming)
         hold = self._limits.budget.hold()
         try:
             self._queue.refuse_if_late()
@@ -90,6 +92,8 @@ class _Door:
             captured = await self._queue.submit(delivery.raws)
         except Failure as failure:
             self._limits.counts.refused(failure.code)
+            hold.release()
+            await incoming.discard()
             return _refusal(failure)
         except ClientDisconnect:
             # Nobody is there to read an answer, and nothing was stored.

@@ -7,6 +7,7 @@ from tollbook.errors import Transient
 
 REQUESTS_MAX: Final = 1_000
 RETRY_SECONDS: Final = 1
+BUSY: Final = "api.busy"
 
 
 class Budget:
@@ -25,7 +26,7 @@ class Budget:
         """Count a request until it leaves; Transient when too many are being served."""
         if self.requests >= self.requests_max:
             raise Transient(
-                "api.busy",
+                BUSY,
                 "Too many requests are being served at this moment: send this again in a second.",
                 retry_after_seconds=RETRY_SECONDS,
             )
