@@ -259,14 +259,14 @@ def test_an_unknown_or_ended_key_cannot_be_rotated_or_revoked(
     client: TestClient, create: Create
 ) -> None:
     key_id = create("usage:read")["key_id"]
-    revoke = {"json": {"reason": "r"}, "headers": bearer(ROOT_KEY)}
-    client.post(f"/v1/access/keys/{key_id}/revoke", **revoke)
 
-    answers = [
-        client.post(f"/v1/access/keys/{one}/{act}", **revoke)
-        for one in (key_id, "key_none")
-        for act in ("rotate", "revoke")
-    ]
+    def act(name: str, on: str) -> Any:
+        path = f"/v1/access/keys/{on}/{name}"
+        return client.post(path, json={"reason": "r"}, headers=bearer(ROOT_KEY))
+
+    act("revoke", key_id)
+
+    answers = [act(name, one) for one in (key_id, "key_none") for name in ("rotate", "revoke")]
 
     assert [answer.status_code for answer in answers] == [422, 422, 404, 404]
     assert {answer.json()["code"] for answer in answers} == {"api.key_ended", "api.unknown_key"}

@@ -13,7 +13,10 @@ from urllib.parse import urlencode
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
-from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
+from oauthlib.oauth2 import (  # type: ignore[import-untyped]
+    BackendApplicationClient,
+    OAuth2Error,
+)
 from starlette.testclient import TestClient
 
 from access.conftest import ROOT_KEY, Create, bearer
@@ -125,7 +128,7 @@ def test_a_wrong_request_is_answered_as_the_rfc_says(
 
 def test_a_wrong_secret_gets_no_token(client: TestClient, create: Create) -> None:
     key, other = create("usage:read"), create("usage:read", name="other")
-    asked = {"content": "grant_type=client_credentials"}
+    asked = "grant_type=client_credentials"
     shown = [
         basic(key["key_id"], "tbk_wrong"),
         basic(key["key_id"], other["secret"]),
@@ -135,7 +138,7 @@ def test_a_wrong_secret_gets_no_token(client: TestClient, create: Create) -> Non
         {},
     ]
 
-    answers = [client.post("/v1/oauth/token", headers=FORM | one, **asked) for one in shown]
+    answers = [client.post("/v1/oauth/token", headers=FORM | one, content=asked) for one in shown]
 
     assert {answer.status_code for answer in answers} == {401}
     assert {answer.json()["error"] for answer in answers} == {"invalid_client"}
@@ -184,7 +187,7 @@ def test_a_token_that_proves_nothing_is_refused(client: TestClient, create: Crea
     ]
 
     answers = [
-        client.get(USAGE, headers={"authorization": f"Bearer {one}".encode()}) for one in forged
+        client.get(USAGE, headers={b"authorization": b"Bearer " + one.encode()}) for one in forged
     ]
 
     assert {answer.status_code for answer in answers} == {401}

@@ -56,8 +56,9 @@ def test_nothing_waits_in_an_empty_database(empty: Api) -> None:
 
 def test_the_manual_lists_every_metric(billed: Api) -> None:
     billed.send(event(9, subject="nobody"))
+    billed.client.post("/v1/events", content=b"x", headers={"content-type": "text/plain"})
     exposed = {
-        sample.name
+        re.sub("seconds_(?:bucket|count|sum)$", "seconds", sample.name)
         for family in text_string_to_metric_families(billed.client.get("/metrics").text)
         for sample in family.samples
     }

@@ -147,9 +147,9 @@ def _repeated() -> Iterator[Case]:
         yield Case(f"{name} twice, first", b"{" + again + b"," + event()[1:], events=1)
         yield Case(f"{name} twice, last", event()[:-1] + b"," + again + b"}", events=1)
         yield Case(f"{name} in capitals", event()[:-1] + b',"%b":1}' % name.upper().encode())
-    for name in (b"model", b"mod\\u0065l", b"input_tokens", b"input_\\u0074okens"):
-        twice = data()[:-1] + b',"%b":3}' % name
-        yield from both(f"data {name!r} twice", event(data=twice))
+    for member in (b"model", b"mod\\u0065l", b"input_tokens", b"input_\\u0074okens"):
+        twice = data()[:-1] + b',"%b":3}' % member
+        yield from both(f"data {member!r} twice", event(data=twice))
 
 
 def _bytes() -> Iterator[Case]:

@@ -58,7 +58,8 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
         app.database,
         app.clock,
         f"{os.getpid()} since {app.clock.now():%Y-%m-%dT%H:%M:%SZ}",
-        lambda: state_of(app, door, queue),
+        read=lambda: state_of(app, door, queue),
+        learn=lambda: door.ring.refresh(at_once=True),
     )
 
     @asynccontextmanager

@@ -46,15 +46,25 @@ class Counts:
 
 
 class Speaker:
-    """A thread that tells the database every second what this process counted and holds."""
+    """A thread that tells the database every second what this process counted and holds.
+
+    `learn` is called as often: it reads what others decided, so that no request needs to.
+    """
 
     def __init__(
-        self, database: Database, clock: Clock, process: str, read: Callable[[], dict[str, Any]]
+        self,
+        database: Database,
+        clock: Clock,
+        process: str,
+        *,
+        read: Callable[[], dict[str, Any]],
+        learn: Callable[[], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._process = process
         self._read = read
+        self._learn = learn
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="speaker", daemon=True)
 
@@ -85,6 +95,7 @@ class Speaker:
         while not is_over:
             is_over = self._stop.wait(SAY_SECONDS)
             try:
+                self._learn()
                 self.speak()
                 if not is_folded:
                     with self._database.transaction() as connection:

@@ -1,0 +1,110 @@
+"""The command line of access, on the database that a running API reads."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from starlette.testclient import TestClient
+
+from access.conftest import bearer
+from tollbook.access.ring import FRESH_SECONDS
+from tollbook.cli import cli
+from tollbook.controls.audit import all_records
+from tollbook.errors import Rejected
+from tollbook.storage.database import Database
+from tollbook.values.clock import FixedClock
+
+Run = Callable[..., Result]
+USAGE = "/v1/usage?month=2023-11"
+
+
+@pytest.fixture
+def run(dsn: str, tmp_path: Path) -> Run:
+    environment = {
+        "DATABASE_URL": dsn,
+        "TOLLBOOK_HOME": str(tmp_path),
+        "TOLLBOOK_ACTOR": "erin",
+        "COLUMNS": "200",
+    }
+
+    def command(*arguments: str) -> Result:
+        return CliRunner().invoke(cli, ["access", *arguments], env=environment)
+
+    return command
+
+
+def created(run: Run, *arguments: str) -> dict[str, Any]:
+    scope = ("--scope", "usage:read", "--scope", "events:write")
+    result = run(
+        "keys", "create", "--name", "gw", *scope, "--reason", "first", "--json", *arguments
+    )
+    assert result.exit_code == 0, result.output
+    shown: dict[str, Any] = json.loads(result.stdout)
+    return shown
+
+
+def test_a_key_is_created_rotated_and_revoked(
+    run: Run, unguarded: TestClient, clock: FixedClock, database: Database
+) -> None:
+    def statuses(*secrets: str) -> list[int]:
+        clock.wait(FRESH_SECONDS)
+        return [unguarded.get(USAGE, headers=bearer(one)).status_code for one in secrets]
+
+    old = created(run)
+    opened = statuses(old["secret"], "tbk_other")
+    rotated = run("keys", "rotate", old["key_id"], "--grace-hours", "0", "--reason", "r", "--json")
+    new = json.loads(rotated.stdout)
+    after_rotation = statuses(old["secret"], new["secret"])
+    revoked = run("keys", "revoke", new["key_id"], "--reason", "r")
+    after_revocation = statuses(new["secret"])
+
+    assert opened == [200, 401]
+    assert after_rotation[1] == 200
+    assert "opens nothing any more" in revoked.output
+    assert after_revocation == [401]
+    with database.transaction() as connection:
+        acts = [(one.actor, one.action) for one in all_records(connection)]
+    assert acts == [
+        ("erin", "access.key_created"),
+        ("erin", "access.key_rotated"),
+        ("erin", "access.key_revoked"),
+    ]
+
+
+def test_the_list_shows_keys_and_no_secret(run: Run) -> None:
+    secret = created(run, "--source", "/gw/", "--days", "30")["secret"]
+
+    table = run("keys", "list").output
+    [shown] = json.loads(run("keys", "list", "--json").stdout)
+
+    assert "gw" in table
+    assert "/gw/" in table
+    assert secret not in table
+    assert (shown["state"], shown["scopes"]) == ("active", ["events:write", "usage:read"])
+
+
+def test_a_secret_is_shown_for_people_too(run: Run) -> None:
+    result = run("keys", "create", "--name", "a", "--scope", "admin", "--reason", "r")
+
+    assert "secret  tbk_" in result.output
+
+
+def test_an_unknown_scope_is_refused_with_those_that_exist(run: Run) -> None:
+    result = run("keys", "create", "--name", "a", "--scope", "all", "--reason", "r")
+
+    assert isinstance(result.exception, Rejected)
+    assert result.exception.code == "api.unknown_scope"
+    assert "events:write" in result.exception.message
+
+
+def test_scopes_are_listed_and_the_signing_key_is_replaced(run: Run, database: Database) -> None:
+    listed = run("scopes").output
+    replaced = run("replace-signing-key", "--reason", "leaked")
+
+    assert "events:write       send usage events" in listed
+    assert replaced.exit_code == 0
+    with database.transaction() as connection:
+        assert [one.action for one in all_records(connection)] == ["access.signing_key_replaced"]
