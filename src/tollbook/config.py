@@ -124,7 +124,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         requests_per_second=source.number("requests_per_second", 0, at_least=0),
         body_seconds=source.number("body_seconds", _DEFAULT.body_seconds, at_least=1),
         inflight_megabytes=source.number(
-            "inflight_megabytes", _DEFAULT.inflight_megabytes, at_least=64
+            "inflight_megabytes", _DEFAULT.inflight_megabytes, at_least=130
         ),
         wait_milliseconds_max=source.number(
             "wait_milliseconds_max", _DEFAULT.wait_milliseconds_max, at_least=50

@@ -1,5 +1,6 @@
 """An API with keys in its database, on a clock that stands until it is moved."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from tollbook.storage.database import Database
 from tollbook.values.clock import FixedClock
 
 ROOT_KEY = "root-key"
+NOTICE_SECONDS = 60.0
 
 Create = Callable[..., dict[str, Any]]
 
@@ -67,3 +69,11 @@ def create(client: TestClient) -> Create:
 
 def bearer(secret: str) -> dict[str, str]:
     return {"authorization": f"Bearer {secret}"}
+
+
+def wait_for(client: TestClient, secret: str, status: int) -> None:
+    """Return when a process that was not told itself answers a key with this status."""
+    deadline = time.monotonic() + NOTICE_SECONDS
+    while client.get("/v1/usage?month=2023-11", headers=bearer(secret)).status_code != status:
+        assert time.monotonic() < deadline, f"{status} never came"
+        time.sleep(0.05)

@@ -19,9 +19,8 @@ from oauthlib.oauth2 import (  # type: ignore[import-untyped]
 )
 from starlette.testclient import TestClient
 
-from access.conftest import ROOT_KEY, Create, bearer
+from access.conftest import ROOT_KEY, Create, bearer, wait_for
 from tollbook.access.issuer import AGAIN_SECONDS, configured_issuer
-from tollbook.access.ring import FRESH_SECONDS
 from tollbook.access.step import SIGNING_KEY_DAYS, replace_signing_key
 from tollbook.access.tokens import SKEW_SECONDS, TOKEN_SECONDS
 from tollbook.api.app import build
@@ -157,7 +156,7 @@ def test_a_new_signing_key_leaves_tokens_alone_unless_it_replaces_the_old(
     rotated = [client.get(USAGE, headers=one).status_code for one in (old, new)]
     with database.transaction() as connection:
         replace_signing_key(connection, by="erin", reason="leaked", at=clock.now())
-    clock.wait(FRESH_SECONDS)
+    wait_for(client, new["authorization"].removeprefix("Bearer "), 401)
 
     replaced = [client.get(USAGE, headers=one).status_code for one in (old, new)]
 
@@ -330,6 +329,10 @@ def test_keys_that_cannot_be_had_are_told_as_a_failure_of_ours(
     [
         ({"issuer": ISSUER}, "config.issuer_incomplete"),
         ({"issuer_keys": "x"}, "config.issuer_incomplete"),
+        (
+            {"issuer": ISSUER, "issuer_audience": "a", "issuer_keys": "http://login.example/k"},
+            "config.issuer_insecure",
+        ),
         (
             {
                 "issuer": ISSUER,

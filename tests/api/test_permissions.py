@@ -1,11 +1,12 @@
 """Every route says which scope it needs."""
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from api.test_document import routes_of
 from tollbook.access.scopes import MEANINGS, Scope
 from tollbook.api.app import build
-from tollbook.api.permissions import OPEN_PATHS, ROUTES, needed_scope
+from tollbook.api.permissions import OPEN_PATHS, ROUTES, Guard, needed_scope
 from tollbook.app import App
 
 
@@ -22,6 +23,13 @@ def test_no_route_lacks_a_scope_and_no_scope_lacks_a_route(app: App) -> None:
 
     assert routes - set(ROUTES) == set(), "say in api/permissions.py which scope it needs"
     assert set(ROUTES) - routes == set()
+
+
+def test_every_route_is_checked_whoever_serves_it(app: App) -> None:
+    bare = [one for one in build(app).routes if type(one) is Route]
+
+    assert {route.path for route in bare} >= {"/v1/events", "/openapi.json"}
+    assert all(isinstance(route.app, Guard) for route in bare)
 
 
 def test_every_scope_opens_something() -> None:

@@ -28,7 +28,7 @@ def server(database: Database, tmp_path: Path) -> Iterator[Server]:
     with serving(
         database.dsn,
         tmp_path,
-        TOLLBOOK_INFLIGHT_MEGABYTES="64",
+        TOLLBOOK_INFLIGHT_MEGABYTES="130",
         TOLLBOOK_WAIT_MILLISECONDS_MAX="200",
     ) as running:
         yield running

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from door import data, event, raw
 from tollbook.api.bodies import BODY_BYTES_MAX
 from tollbook.api.intake import intake_routes
-from tollbook.flow.capture.binding import HEADER_BYTES_MAX, HEADERS_MAX
+from tollbook.flow.capture.binding import HEADER_BYTES_MAX, HEADERS_MAX, VALUES_MAX
 from tollbook.flow.capture.json_text import DEPTH_MAX
 from tollbook.runtime.intake import Intake
 from tollbook.storage.database import Database
@@ -242,10 +242,45 @@ def test_a_request_we_cannot_read_is_told_why(client: TestClient) -> None:
 
 
 def test_too_many_events_in_a_request_are_told_so(client: TestClient, count: Count) -> None:
-    status, answer = _post(client, b"[" + b"{}," * 100_000 + b"{}]", BATCH)
+    bodies = [
+        (b"[" + b"{}," * 100_000 + b"{}]", BATCH, "too_many"),
+        (b"[" + b"{}," * 100_001 + b"NaN]", BATCH, "too_many"),
+        (b"{}\n" * 100_001, LINES, "too_many"),
+        (b"[" + b"1," * VALUES_MAX + b"1,1]", BATCH, "too_many_values"),
+        (b"\n" * (VALUES_MAX + 1), LINES, "too_many_values"),
+    ]
+    for body, headers, code in bodies:
+        status, answer = _post(client, body, headers)
 
-    assert (status, answer["code"]) == (413, "capture.too_many")
+        assert (status, answer["code"]) == (413, f"capture.{code}")
     assert count("quarantine") == 0
+
+
+def test_of_an_event_that_is_far_too_large_only_the_beginning_is_kept(
+    client: TestClient, database: Database
+) -> None:
+    large = raw(1, data=data(model="x" * 3_000_000))
+
+    alone, _ = _post(client, large, STRUCTURED)
+    _, among = _post(client, b"[" + raw(2) + b"," + large + b"]", BATCH)
+
+    assert alone == 422
+    assert [result.get("code") for result in among["results"]] == [None, "capture.too_large"]
+    with database.transaction() as connection:
+        [kept] = connection.execute("select raw from quarantine").fetchall()
+    assert kept[0] == large[:2_000_000]
+
+
+def test_a_broken_batch_is_split_however_its_events_are_nested(client: TestClient) -> None:
+    nested = [
+        raw(number, data=data(deep=msgspec.Raw(b"[" * number + b'"]}{[,"' + b"]" * number)))
+        for number in range(1, 8)
+    ]
+
+    status, answer = _post(client, b" [" + b" , ".join([*nested, b"{'id'}"]) + b"] ", BATCH)
+
+    assert status == 200
+    assert _statuses(answer) == ["accepted"] * 7 + ["rejected"]
 
 
 def test_zstd_is_taken_and_its_bomb_is_not(client: TestClient) -> None:

@@ -42,7 +42,7 @@ def settings(home: Path, file: str = "", **variables: str) -> Settings:
         ("issuer_algorithms", "ES256,PS256", '["ES256", "PS256"]', ("ES256", "PS256")),
         ("events_per_second", "100", "100", 100),
         ("body_seconds", "5", "5", 5),
-        ("inflight_megabytes", "64", "64", 64),
+        ("inflight_megabytes", "130", "130", 130),
         ("wait_milliseconds_max", "50", "50", 50),
     ],
 )

@@ -279,6 +279,9 @@ def _large() -> Iterator[Case]:
     yield Case("many empty events", b"[" + b",".join([b"{}"] * 20_000) + b"]", typed(BATCH), 20_000)
     yield Case("too many events", b"[" + b",".join([b"1"] * 100_001) + b"]", typed(BATCH))
     yield Case("too many lines", b"1\n" * 100_001, typed(LINES))
+    yield Case("a great many values", b"[" + b"1," * (30 * MEGABYTE) + b"1]", typed(BATCH))
+    yield Case("a great many lines", b"1\n" * (30 * MEGABYTE), typed(LINES))
+    yield Case("endlessly deep, and broken", b"[" + b"{" * (30 * MEGABYTE), typed(BATCH))
     yield Case("too large", b" " * (64 * MEGABYTE + 1), typed(BATCH))
 
 

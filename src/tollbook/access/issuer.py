@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx2
 from joserfc.errors import JoseError
@@ -25,6 +26,7 @@ KEYS_SECONDS: Final = 600
 AGAIN_SECONDS: Final = 30
 FETCH_SECONDS: Final = 5
 KEY_SET_BYTES_MAX: Final = 1_000_000
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Issuer:
@@ -65,20 +67,32 @@ class Issuer:
         )
 
     def _current(self, seconds: int) -> KeySet:
-        with self._lock:
-            now = self._clock.monotonic()
-            if self._keys is None or now - self._asked >= seconds:
-                self._asked = now
-                try:
-                    self._keys = self._read()
-                except (OSError, ValueError, httpx2.HTTPError, JoseError) as error:
-                    if self._keys is None:
-                        raise Transient(
-                            "api.issuer_keys_unavailable",
-                            f"The keys of {self.name} cannot be had: try again in a minute.",
-                            retry_after_seconds=AGAIN_SECONDS,
-                        ) from error
-            return self._keys
+        """Return the keys; while one thread asks for newer ones the others go on with these."""
+        keys = self._keys
+        is_young = self._clock.monotonic() - self._asked < seconds
+        if keys is not None and (is_young or not self._lock.acquire(blocking=False)):
+            return keys
+        if keys is None:
+            self._lock.acquire()
+        try:
+            return self._asked_for(seconds)
+        finally:
+            self._lock.release()
+
+    def _asked_for(self, seconds: int) -> KeySet:
+        now = self._clock.monotonic()
+        if self._keys is None or now - self._asked >= seconds:
+            self._asked = now
+            try:
+                self._keys = self._read()
+            except (OSError, ValueError, httpx2.HTTPError, JoseError) as error:
+                if self._keys is None:
+                    raise Transient(
+                        "api.issuer_keys_unavailable",
+                        f"The keys of {self.name} cannot be had: try again in a minute.",
+                        retry_after_seconds=AGAIN_SECONDS,
+                    ) from error
+        return self._keys
 
     def _read(self) -> KeySet:
         if self._place.startswith(("https://", "http://")):
@@ -98,6 +112,13 @@ def check_settings(settings: Settings) -> None:
         raise Rejected(
             "config.issuer_incomplete",
             "An issuer needs issuer, issuer_audience and issuer_keys: set all three or none.",
+        )
+    address = urlsplit(settings.issuer_keys)
+    if address.scheme == "http" and address.hostname not in LOOPBACK:
+        raise Rejected(
+            "config.issuer_insecure",
+            "issuer_keys is an http address of another machine: anybody between could change the "
+            "keys, so use https or a file.",
         )
     strange = sorted(set(settings.issuer_algorithms) - set(OUTSIDE_ALGORITHMS))
     if strange:

@@ -16,7 +16,7 @@ from tollbook.api.access import Door, Gate, LimitBody
 from tollbook.api.document import complete
 from tollbook.api.intake import Limits, intake_routes
 from tollbook.api.limits import Budget
-from tollbook.api.permissions import check_scope, guarded
+from tollbook.api.permissions import check_scope, guard
 from tollbook.api.problems import PROBLEM_RESPONSE, install
 from tollbook.api.queue import Queue
 from tollbook.api.v1 import access, billing, capture, control, masterdata, posting, prices, signals
@@ -84,9 +84,10 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     api.state.speaker = speaker
     install(api)
     # First, so that the hot path is matched against nothing else.
-    api.router.routes.extend(guarded(intake_routes(queue, limits)))
+    api.router.routes.extend(intake_routes(queue, limits))
     for module in (access, capture, masterdata, billing, posting, control, prices, signals):
         api.include_router(module.router)
+    guard(api.router.routes)
     api.add_middleware(LimitBody, budget=door.budget, seconds_max=app.settings.body_seconds)
     api.add_middleware(Gate, door=door)
     complete(api, app.settings)

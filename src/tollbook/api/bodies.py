@@ -81,7 +81,9 @@ async def read_body(request: Request, hold: Hold, *, seconds_max: int) -> bytes:
         ) from None
     if encoding == "identity":
         return body
-    return await _unpacked(encoding, body, hold)
+    unpacked = await _unpacked(encoding, body, hold)
+    hold.give_back(len(body))
+    return unpacked
 
 
 def _encoding(request: Request) -> str:

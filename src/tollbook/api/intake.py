@@ -41,6 +41,7 @@ _REQUEST_STATUS: Final = {
     "capture.body_too_slow": 408,
     "capture.body_too_large": 413,
     "capture.too_many": 413,
+    "capture.too_many_values": 413,
     "capture.headers_too_large": 431,
 }
 _UNREADABLE: Final = frozenset(

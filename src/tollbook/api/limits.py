@@ -59,6 +59,11 @@ class Hold:
         self.budget.bytes += size
         self.size += size
 
+    def give_back(self, size: int) -> None:
+        """Hold fewer bytes."""
+        self.budget.bytes -= size
+        self.size -= size
+
     def release(self) -> None:
         """Hold nothing any more."""
         self.budget.bytes -= self.size

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from fastapi import Request
-from starlette.routing import Route
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -99,15 +100,14 @@ async def check_scope(request: Request) -> None:
             caller.require(needed)
 
 
-def guarded(routes: Iterable[Route]) -> list[Route]:
-    """Return bare routes that check their scope themselves, as FastAPI does not know them."""
-    found = list(routes)
-    for route in found:
-        route.app = _Guard(route.app, route.path)
-    return found
+def guard(routes: Iterable[BaseRoute]) -> None:
+    """Let bare routes check their scope themselves, as FastAPI's own check does not reach them."""
+    for route in routes:
+        if isinstance(route, Route) and not isinstance(route, APIRoute):
+            route.app = Guard(route.app, route.path)
 
 
-class _Guard:
+class Guard:
     """Checks the scope of one bare route."""
 
     def __init__(self, app: ASGIApp, path: str) -> None:
