@@ -19,13 +19,23 @@ from tollbook.api.limits import Budget
 from tollbook.api.permissions import check_scope, guard
 from tollbook.api.problems import PROBLEM_RESPONSE, install
 from tollbook.api.queue import Queue
-from tollbook.api.v1 import access, billing, capture, control, masterdata, posting, prices, signals
+from tollbook.api.v1 import (
+    access,
+    billing,
+    capture,
+    control,
+    masterdata,
+    posting,
+    prices,
+    signals,
+    usage,
+)
 from tollbook.app import App, open_app
 from tollbook.config import load
 from tollbook.observe.log import configure
 from tollbook.runtime.counts import Counts, Speaker
 from tollbook.runtime.intake import Intake
-from tollbook.runtime.process import end_with
+from tollbook.runtime.process import collect_rarely, end_with
 from tollbook.runtime.rates import Rates
 
 MEGABYTE: Final = 1_000_000
@@ -38,6 +48,7 @@ def create() -> FastAPI:
         end_with(server.pid)
     settings = load()
     configure(settings.log_format)
+    collect_rarely()
     stack = ExitStack()
     return build(stack.enter_context(open_app(settings)), on_close=stack)
 
@@ -85,7 +96,7 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     install(api)
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(queue, limits))
-    for module in (access, capture, masterdata, billing, posting, control, prices, signals):
+    for module in (access, capture, masterdata, billing, posting, control, prices, signals, usage):
         api.include_router(module.router)
     guard(api.router.routes)
     api.add_middleware(LimitBody, budget=door.budget, seconds_max=app.settings.body_seconds)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tollbook.flow.capture.store import StoredEvent
+from tollbook.flow.capture.events.store import StoredEvent
 from tollbook.flow.rate.rated import RatedCharge
 from tollbook.records.invoice import Invoice
 from tollbook.records.usage import MeteredUsage

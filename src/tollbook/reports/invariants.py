@@ -6,8 +6,15 @@ from typing import Final, LiteralString
 QUESTIONS: Final[dict[str, LiteralString]] = {
     "every event has one identity and every identity one event": """
         select coalesce(e.source || '|' || e.event_id, i.h::text)
-        from event_identity i full join usage_event e using (h, day, receipt, ordinal)
-        where i.h is null or e.h is null order by 1""",
+        from event_identity i full join (
+            select * from usage_event
+            where receipt <= (select through_receipt from identity_sweep)) e
+            using (h, day, receipt, ordinal)
+        where e.h is null
+           or i.h is null and not exists (
+               select from event_identity o join event_exclusion x using (h)
+               where o.h = e.h and o.day <> e.day and x.day = e.day)
+        order by 1""",
     "every event came with a receipt": """
         select e.source || '|' || e.event_id from usage_event e
         where not exists (select from intake_receipt r where r.receipt = e.receipt) order by 1""",
@@ -22,7 +29,7 @@ QUESTIONS: Final[dict[str, LiteralString]] = {
                and a.meter_id = b.meter_id and a.starts_at < b.ends_at and b.starts_at < a.ends_at
         where not exists (select from metered_usage n where n.replaces in (a.usage_id, b.usage_id))
           and exists (
-            select from usage_hour u
+            select from usage_of_meter u
             where u.customer_id = a.customer_id and u.meter_id = a.meter_id
               and u.hour >= greatest(a.starts_at, b.starts_at)
               and u.hour < least(a.ends_at, b.ends_at)
