@@ -28,7 +28,9 @@ def intake_state(connection: Connection, *, at: datetime) -> IntakeState:
     """Return how the intake stands at an instant."""
     counted = tallies(connection)
     days, oldest = connection.execute(
-        """select count(distinct d.day), min(r.received_at) from dirty_day d
+        """select count(distinct d.day), min(r.received_at)
+           from (select day, receipt from dirty_day
+                 union all select day, receipt from usage_delta_day) d
            left join intake_receipt r using (receipt)"""
     ).fetchone() or (0, None)
     last = connection.execute(

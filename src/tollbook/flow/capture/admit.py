@@ -17,7 +17,7 @@ from tollbook.flow.capture.envelope import (
     read_any,
 )
 from tollbook.flow.capture.identity import DAY_MICROSECONDS, ZERO, identify, microseconds
-from tollbook.flow.capture.json_text import canonical
+from tollbook.flow.capture.json_text import canonical, may_be_deep
 from tollbook.flow.capture.schema import DataRule, check_data, compile_rule, read_data
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import EventType, Meter
@@ -166,6 +166,8 @@ def _quick_door(admission: Admission, latest: datetime) -> Callable[[bytes], Adm
             or not OLDEST <= moment <= latest
             or not is_wholly_read(raw, event, data)
             or len(raw) > EVENT_BYTES_MAX
+            # What a quick type reads is flat.
+            or (type(values) is dict and may_be_deep(raw))
         ):
             return None
         since = moment - ZERO

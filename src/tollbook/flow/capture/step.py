@@ -74,7 +74,8 @@ class Captured:
     @property
     def tally(self) -> Counter[str]:
         """How many events had each answer, and how many were refused with each code."""
-        found = Counter[str](dict(self.counts))
+        found: Counter[str] = Counter()
+        found.update(self.counts)
         found.update(a.code for a in self.others.values() if a.status == "rejected")
         return found
 
