@@ -78,6 +78,14 @@ class Captured:
         counts["accepted"] = len(self.verdicts) - len(self.others)
         return counts
 
+    @property
+    def tally(self) -> Counter[str]:
+        """How many events had each answer, and how many were refused with each code."""
+        found: Counter[str] = Counter()
+        found.update(self.counts)
+        found.update(a.code for a in self.others.values() if a.status == "rejected")
+        return found
+
     def part(self, start: int, stop: int) -> "Captured":
         """Return what became of some of the events."""
         others = {at - start: one for at, one in self.others.items() if start <= at < stop}
