@@ -119,7 +119,7 @@ class TestAmending:
             "select data from usage_event where subject = 'beta' and event_id = 'exact-2'"
         )
         assert amended["event_id"] == event_id("/gateway", "exact-2")
-        assert new == ['{"model":"large","tokens":0.100000000001}']
+        assert new == [{"model": "large", "tokens": Decimal("0.100000000001")}]
 
     def test_both_are_on_the_trace_with_their_usages(
         self, month: SmallMonth, run: Run, tmp_path: Path

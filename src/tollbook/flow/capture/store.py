@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from tollbook.flow.capture.admit import Admitted, CrosswalkRow, Refused
 from tollbook.flow.capture.identity import conflict_id
 from tollbook.flow.capture.json_text import canonical
-from tollbook.storage.database import Connection, decode_json
+from tollbook.storage.database import Connection
 
 QuarantineState = Literal["open", "replayed", "discarded"]
 
@@ -30,7 +30,7 @@ class Reused:
     occurred_at: datetime
     f1: int
     f2: int
-    data: str
+    data: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def conflict_of_reused(event: Reused) -> NewConflict:
         "type": event.type,
         "subject": event.subject,
         "time": event.occurred_at,
-        "data": decode_json(event.data),
+        "data": event.data,
     }
     return NewConflict(
         conflict_id(event.h.bytes, event.f1, event.f2),
