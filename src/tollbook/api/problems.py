@@ -27,9 +27,12 @@ _MISSING: Final = frozenset(
     {
         "capture.no_such_backfill",
         "capture.no_such_conflict",
+        "capture.no_such_object",
         "capture.no_such_event",
+        "capture.no_such_mapping",
         "capture.no_such_refusal",
         "invoice.no_such_entity",
+        "config.no_such_source",
         "invoice.unknown",
         "masterdata.unknown",
         "meter.unknown",

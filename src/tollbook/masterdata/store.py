@@ -91,6 +91,8 @@ def replace_crosswalk(
                values (%s, %s, tstzrange(%s::date::timestamptz, %s::date::timestamptz, '[)'), %s)""",
             [(*row, known_from if row[0] in moved else 0) for row in _in_order(begun)],
         )
+    # Counting from the events joins it: without figures the server may compare each with each.
+    connection.execute("analyze subject_crosswalk")
 
 
 def _in_order(

@@ -1,18 +1,18 @@
 """Replays or discards many refused events: a page a call, each with its own answer."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
 from tollbook.controls import audit
 from tollbook.errors import Rejected
-from tollbook.flow.capture.admit import Admission, Admitted, Refused, Verdict, admit_all
+from tollbook.flow.capture.admit import Admission, Admitted, Refused, Verdict
 from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.quarantine import store
 from tollbook.flow.capture.quarantine.store import Which
 from tollbook.flow.capture.reason import require_reason
-from tollbook.flow.capture.step import BACKFILL_DOOR, Answer, capture, days_of
+from tollbook.flow.capture.step import Answer, capture, days_of, judge_again, most_urgent
 from tollbook.flow.capture.store import Quarantined
 from tollbook.storage.database import Connection
 from tollbook.worklist.store import clear_objects, open_item
@@ -20,7 +20,7 @@ from tollbook.worklist.store import clear_objects, open_item
 REPLAY_DOOR: Final = "replay"
 PAGE: Final = 2_000
 
-_THROUGH: Final = frozenset({"accepted", "duplicate"})
+_THROUGH: Final = frozenset({"accepted", "duplicate", "ignored"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,10 @@ def replay_page(
     page = store.find(connection, which, after=after, limit=PAGE, lock=True)
     if not page:
         return None
-    verdicts = _judge(page, admission, at)
-    admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
-    answers = iter(_capture(connection, admitted, at))
-    told = [
-        next(answers) if isinstance(verdict, Admitted) else _rejected(verdict, held)
-        for held, verdict in zip(page, verdicts, strict=True)
-    ]
+    judged = [judge_again(held, admission, at=at).verdicts for held in page]
+    admitted = [one for verdicts in judged for one in verdicts if isinstance(one, Admitted)]
+    stored = iter(_capture(connection, admitted, at))
+    told = [_answer(held, verdicts, stored) for held, verdicts in zip(page, judged, strict=True)]
     through = [
         held.quarantine_id
         for held, answer in zip(page, told, strict=True)
@@ -68,16 +65,8 @@ def replay_page(
     if through:
         store.close(connection, through, "replayed", by=by, reason=reason, at=at)
         clear_objects(connection, through, by=by, resolution=f"replayed: {reason}", at=at)
-    _note_refusals(
-        connection,
-        {
-            held: verdict
-            for held, verdict in zip(page, verdicts, strict=True)
-            if isinstance(verdict, Refused)
-        },
-        by=by,
-        at=at,
-    )
+    refusals = [(held, _refused(verdicts)) for held, verdicts in zip(page, judged, strict=True)]
+    _note_refusals(connection, [(h, one) for h, one in refusals if one], by=by, at=at)
     audit.record(
         connection,
         at=at,
@@ -148,17 +137,17 @@ def require_choice(which: Which) -> None:
         )
 
 
-def _judge(page: Sequence[Quarantined], admission: Admission, at: datetime) -> list[Verdict]:
-    """Judge refused events; those that a back-fill brought may still be of any age."""
-    of_any_age = replace(admission, takes_any_age=True)
-    return [
-        admit_all(
-            [held.corrected or held.raw],
-            of_any_age if held.door.startswith(BACKFILL_DOOR) else admission,
-            at=at,
-        )[0]
-        for held in page
-    ]
+def _refused(verdicts: Sequence[Verdict]) -> Refused | None:
+    return next((one for one in verdicts if isinstance(one, Refused)), None)
+
+
+def _answer(held: Quarantined, verdicts: Sequence[Verdict], stored: Iterator[Answer]) -> Answer:
+    """Return what became of a refused event, or of all events of a refused record."""
+    mine = [next(stored) for one in verdicts if isinstance(one, Admitted)]
+    refusal = _refused(verdicts)
+    if refusal is not None:
+        return _rejected(refusal, held)
+    return most_urgent(mine) if mine else Answer("ignored", "", "")
 
 
 def _capture(
@@ -177,19 +166,21 @@ def _rejected(refusal: Refused, held: Quarantined) -> Answer:
 
 
 def _note_refusals(
-    connection: Connection, refusals: Mapping[Quarantined, Refused], *, by: str, at: datetime
+    connection: Connection,
+    refusals: Sequence[tuple[Quarantined, Refused]],
+    *,
+    by: str,
+    at: datetime,
 ) -> None:
     """Keep the new reason of each, and move to its work item what has another cause now."""
-    differing = {
-        held: refusal
-        for held, refusal in refusals.items()
+    differing = [
+        (held, refusal)
+        for held, refusal in refusals
         if (held.code, held.cause, held.message) != (refusal.code, refusal.cause, refusal.message)
-    }
-    store.set_refusals(
-        connection, {held.quarantine_id: refusal for held, refusal in differing.items()}
-    )
+    ]
+    store.set_refusals(connection, {held.quarantine_id: refusal for held, refusal in differing})
     moved: dict[tuple[str, str, str], list[str]] = {}
-    for held, refusal in differing.items():
+    for held, refusal in differing:
         if (held.code, held.cause) != (refusal.code, refusal.cause):
             key = (refusal.code, refusal.cause, refusal.message)
             moved.setdefault(key, []).append(held.quarantine_id)
