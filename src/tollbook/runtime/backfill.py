@@ -2,14 +2,14 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from tollbook.errors import Rejected
-from tollbook.flow.capture.admit import Admission, Refused, admit_all
+from tollbook.flow.capture.admit import Admission, admit_all
 from tollbook.flow.capture.corrections.step import (
     Voided,
     close_backfill,
@@ -19,15 +19,11 @@ from tollbook.flow.capture.corrections.step import (
 from tollbook.flow.capture.corrections.store import DOOR, Backfill
 from tollbook.flow.capture.events.store import ensure_days
 from tollbook.flow.capture.step import capture, days_of
-from tollbook.runtime.import_file import OTHERWISE, joined, records_of
+from tollbook.runtime.import_file import batches
 from tollbook.runtime.intake import Desk
-from tollbook.runtime.pump import make_batch
-from tollbook.sdk.drops.rows import FileRule, read_rows
-from tollbook.sdk.source import Chunk
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
 
-PREVIEW_DOOR: Final = f"{DOOR}preview"
 ID_CHARACTERS_MAX: Final = 100
 _CHUNK: Final = 1_000_000
 
@@ -61,11 +57,11 @@ def try_backfill(
         brought, days = Brought(), set[date]()
         admission = admission_of(connection)
         with file.open("rb") as stored:
-            for raws, refused in _groups(stored, file, PREVIEW_DOOR):
-                verdicts = [*admit_all(raws, admission, at=at), *refused]
+            for batch in batches(stored, file):
+                verdicts = admit_all(batch, admission, at=at)
                 touched = days_of(verdicts)
                 ensure_days(connection, touched)
-                captured = capture(connection, verdicts=verdicts, door=PREVIEW_DOOR, at=at)
+                captured = capture(connection, verdicts=verdicts, door=f"{DOOR}preview", at=at)
                 days |= touched
                 for answer in captured.answers:
                     brought.answers[answer.status] += 1
@@ -107,9 +103,8 @@ def apply_backfill(
         )
     counts: Counter[str] = Counter()
     with file.open("rb") as stored:
-        for raws, refused in _groups(stored, file, DOOR + backfill_id):
-            captured = desk.take(raws, door=DOOR + backfill_id, refused=refused)
-            counts.update(captured.counts)
+        for batch in batches(stored, file):
+            counts.update(desk.take(batch, door=DOOR + backfill_id).counts)
             on_progress(stored.tell())
     with database.transaction() as connection:
         return close_backfill(connection, backfill_id, counts, at=clock.now())
@@ -125,17 +120,6 @@ def try_revert(
         return voided, voided.days
 
     return act
-
-
-def _groups(
-    stored: IO[bytes], file: Path, door: str
-) -> Iterator[tuple[Sequence[bytes], Sequence[Refused]]]:
-    """Yield the lines that are committed together, and those that could not be read as such."""
-    first = 1
-    for batch in joined(read_rows(stored, file.name, FileRule(otherwise=OTHERWISE))):
-        made = make_batch(door, [Chunk(door, records_of(batch, {}, first))])
-        first += len(batch.bodies)
-        yield made.raws, made.refused
 
 
 def _sha256(file: Path) -> str:

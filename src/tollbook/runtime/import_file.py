@@ -1,7 +1,7 @@
 """Imports a file of usage: CloudEvents as JSON lines, or rows of any format through a mapping."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -55,11 +55,11 @@ def import_file(
         rows = read_rows(stored, file.name, rule or FileRule(otherwise=OTHERWISE))
         first = 1
         try:
-            for batch in joined(rows):
+            for batch in _joined(rows):
                 if mapping is None and not batch.refusals:
                     captured = desk.take(batch.bodies, door=DOOR)
                 else:
-                    captured = _take_records(desk, records_of(batch, metadata, first), mapping)
+                    captured = _take_records(desk, _records(batch, metadata, first), mapping)
                 _count(imported, captured)
                 first += len(batch.bodies)
                 on_progress(stored.tell())
@@ -68,7 +68,19 @@ def import_file(
     return imported
 
 
-def joined(rows: Iterator[Batch]) -> Iterator[Batch]:
+def batches(stored: IO[bytes], file: Path) -> Iterator[Sequence[bytes]]:
+    """Yield the lines of a file of events, packed or not, in the groups that are committed together.
+
+    Raises Rejected when the file is damaged.
+    """
+    try:
+        for batch in _joined(read_rows(stored, file.name, FileRule(otherwise=OTHERWISE))):
+            yield batch.bodies
+    except Rejected as failure:
+        raise Rejected(failure.code, f"{file}: {failure.message}") from failure
+
+
+def _joined(rows: Iterator[Batch]) -> Iterator[Batch]:
     """Join and cut batches to what one commit takes."""
     bodies: list[bytes] = []
     refusals: dict[int, Rejected] = {}
@@ -84,8 +96,7 @@ def joined(rows: Iterator[Batch]) -> Iterator[Batch]:
         yield Batch(bodies, refusals)
 
 
-def records_of(batch: Batch, metadata: Mapping[str, str], first: int) -> list[SourceRecord]:
-    """Return the rows of a batch as records; `first` is the number of the first one."""
+def _records(batch: Batch, metadata: Mapping[str, str], first: int) -> list[SourceRecord]:
     return [
         SourceRecord(
             body, metadata={**metadata, "row": str(first + at)}, refusal=batch.refusals.get(at)

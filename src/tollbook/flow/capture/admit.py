@@ -121,8 +121,8 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     source: str
     id: str
     raw: bytes
-    origin: Origin | None = None
     type: str = ""
+    origin: Origin | None = None
 
     @property
     def quarantine_id(self) -> str:
@@ -160,7 +160,6 @@ class Admission:
 
     # Source mappings with when each version starts (latest first).
     mappings: Mapping[str, tuple[tuple[date, CompiledMapping | Rejected], ...]]
-
     # Of event types that have a policy, with when each starts, latest first.
     policies: Mapping[str, tuple[tuple[datetime, Policy], ...]] = field(default_factory=dict)
     takes_any_age: bool = False
@@ -303,7 +302,7 @@ def _refused(refusal: Rejected, envelope: Envelope | None, raw: bytes) -> Refuse
         source[:ATTRIBUTE_BYTES_MAX],
         event_id[:ATTRIBUTE_BYTES_MAX],
         raw,
-        type=envelope.type if envelope else "",
+        envelope.type if envelope else "",
     )
 
 
@@ -407,6 +406,15 @@ def _rules(catalog: Catalog, key: str) -> tuple[tuple[datetime, DataRule | Rejec
     return tuple(found)
 
 
+def _mappings(catalog: Catalog, key: str) -> tuple[tuple[date, CompiledMapping | Rejected], ...]:
+    versions = sorted(
+        catalog.versions["source_mapping", key],
+        key=lambda version: (version.effective_from, version.version),
+        reverse=True,
+    )
+    return tuple((version.effective_from, compile_version(version)) for version in versions)
+
+
 def _policies(catalog: Catalog, key: str) -> tuple[tuple[datetime, Policy], ...]:
     found = [
         (midnight(version.effective_from), version.version, _policy(version.record))
@@ -426,15 +434,6 @@ def _policy(event_type: Record) -> Policy:
         None if days is None else timedelta(days=days),
         compile_pattern(event_type.subject_pattern) if event_type.subject_pattern else None,
     )
-
-
-def _mappings(catalog: Catalog, key: str) -> tuple[tuple[date, CompiledMapping | Rejected], ...]:
-    versions = sorted(
-        catalog.versions["source_mapping", key],
-        key=lambda version: (version.effective_from, version.version),
-        reverse=True,
-    )
-    return tuple((version.effective_from, compile_version(version)) for version in versions)
 
 
 def _compiled(event_type: EventType, fields: tuple[str, ...]) -> DataRule | Rejected:

@@ -18,13 +18,12 @@ from tollbook.flow.capture.admit import (
     Verdict,
     admit_all,
 )
-from tollbook.flow.capture.completeness.store import declare_all
+from tollbook.flow.capture.completeness.store import declare
 from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.foreign import Held, Judged, judge_held
 from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id
 from tollbook.flow.capture.reason import require_reason
-from tollbook.flow.capture.repeats import first_of_each
-from tollbook.flow.capture.watermark import CONTROL_TYPE
+from tollbook.flow.capture.watermark import CONTROL_TYPE, read_complete_until
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import read_event_id
@@ -238,7 +237,7 @@ def replay(
 
 
 def judge_again(held: store.Quarantined, admission: Admission, *, at: datetime) -> Judged:
-    """Judge a refused event or record again, as corrected; one of a back-fill may be of any age."""
+    """Judge a refused record, as corrected; what a back-fill brought may still be of any age."""
     if held.door.startswith(BACKFILL_DOOR):
         admission = replace(admission, takes_any_age=True)
     body = held.corrected or held.raw
@@ -252,13 +251,14 @@ def _store_again(connection: Connection, verdicts: Sequence[Verdict], *, at: dat
     """Store what was admitted; of several events the answer that most needs a person."""
     admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
     events.ensure_days(connection, days_of(admitted))
-    answers = capture(connection, verdicts=admitted, door="replay", at=at).answers
-    return most_urgent(answers)
+    return most_urgent(capture(connection, verdicts=admitted, door="replay", at=at).answers)
 
 
 def most_urgent(answers: Sequence[Answer]) -> Answer:
-    """Return, of the answers to the events of one record, the one that most needs a person."""
+    """Return of the answers to one record's events the one that most needs a person."""
     urgency = ("conflict", "accepted", "duplicate")
+    if not answers:
+        return Answer("ignored", "", "")
     return min(answers, key=lambda answer: urgency.index(answer.status))
 
 
@@ -333,7 +333,7 @@ def _store_admitted(
     connection: Connection, admitted: Sequence[tuple[int, Admitted]], group: _Arriving
 ) -> dict[int, Answer]:
     """Store events, each with its position, and return the answers of those that were not new."""
-    first, again = first_of_each(admitted)
+    first, again = _first_of_each(admitted)
     known = events.insert_new(
         connection, first, receipt=group.receipt, is_repeat_likely=group.is_repeat_likely
     )
@@ -351,12 +351,41 @@ def _store_admitted(
     return _answer_repeated(connection, sorted(again), known, group.at)
 
 
+def _declare(connection: Connection, taken: Iterable[Admitted], at: datetime) -> None:
+    """Note what control events declare, in the transaction of the events they came after."""
+    for event in taken:
+        if event.type == CONTROL_TYPE:
+            until = read_complete_until(event.values)
+            declare(connection, source=event.source, complete_until=until, by=event.source, at=at)
+
+
+def _first_of_each(
+    admitted: Sequence[tuple[int, Admitted]],
+) -> tuple[list[tuple[int, Admitted]], list[tuple[int, Admitted]]]:
+    """Part the first arrival of each identity and day, in their order, from the others."""
+    digests = {one[1].digest: one for one in reversed(admitted)}
+    first = [digests[digest] for digest in sorted(digests)]
+    if len(first) == len(admitted):
+        return first, []
+    again = []
+    other_days: dict[tuple[bytes, int], tuple[int, Admitted]] = {}
+    for one in [one for one in admitted if digests[one[1].digest] is not one]:
+        is_same_day = digests[one[1].digest][1].day_number == one[1].day_number
+        if is_same_day or other_days.setdefault(one[1].key, one) is not one:
+            again.append(one)
+    return sorted([*first, *other_days.values()], key=_digest_of), again
+
+
+def _digest_of(one: tuple[int, Admitted]) -> bytes:
+    return one[1].digest
+
+
 def _note_new(connection: Connection, new: Sequence[Admitted], group: _Arriving) -> None:
     days = Counter([event.occurred_us // DAY_MICROSECONDS for event in new])
     numbers = [(DAY_ZERO + timedelta(days=day), number) for day, number in days.items()]
     events.insert_days(connection, numbers, receipt=group.receipt)
     if any(event.type == CONTROL_TYPE for event in new):
-        declare_all(connection, new, at=group.at)
+        _declare(connection, new, group.at)
     if group.counting is not None:
         group.counting(connection, new, group.receipt)
         return

@@ -209,12 +209,19 @@ def insert_quarantine(
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                on conflict do nothing returning quarantine_id""",
             [
-                (kept_as, door, at, r.code, r.message, r.cause, r.source, r.id, r.type or None)
-                + (
-                    (r.raw, r.origin.mapping, Jsonb(r.origin.metadata))
-                    if r.origin
-                    else (r.raw, None, None)
+                (
+                    kept_as,
+                    door,
+                    at,
+                    r.code,
+                    r.message,
+                    r.cause,
+                    r.source,
+                    r.id,
+                    r.type or None,
+                    r.raw,
                 )
+                + ((r.origin.mapping, Jsonb(r.origin.metadata)) if r.origin else (None, None))
                 for kept_as, r in sorted(by_id.items())
             ],
             returning=True,

@@ -1,13 +1,13 @@
 """Replays or discards many refused events: a page a call, each with its own answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
 from tollbook.controls import audit
 from tollbook.errors import Rejected
-from tollbook.flow.capture.admit import Admission, Admitted, Refused, Verdict
+from tollbook.flow.capture.admit import Admission, Admitted, Refused
 from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.quarantine import store
 from tollbook.flow.capture.quarantine.store import Which
@@ -55,8 +55,17 @@ def replay_page(
         return None
     judged = [judge_again(held, admission, at=at).verdicts for held in page]
     admitted = [one for verdicts in judged for one in verdicts if isinstance(one, Admitted)]
-    stored = iter(_capture(connection, admitted, at))
-    told = [_answer(held, verdicts, stored) for held, verdicts in zip(page, judged, strict=True)]
+    answers = iter(_capture(connection, admitted, at))
+    told: list[Answer] = []
+    refusals: dict[Quarantined, Refused] = {}
+    for held, verdicts in zip(page, judged, strict=True):
+        mine = [next(answers) for one in verdicts if isinstance(one, Admitted)]
+        refused = [one for one in verdicts if isinstance(one, Refused)]
+        if refused:
+            refusals[held] = refused[0]
+            told.append(_rejected(refused[0], held))
+        else:
+            told.append(most_urgent(mine))
     through = [
         held.quarantine_id
         for held, answer in zip(page, told, strict=True)
@@ -65,8 +74,7 @@ def replay_page(
     if through:
         store.close(connection, through, "replayed", by=by, reason=reason, at=at)
         clear_objects(connection, through, by=by, resolution=f"replayed: {reason}", at=at)
-    refusals = [(held, _refused(verdicts)) for held, verdicts in zip(page, judged, strict=True)]
-    _note_refusals(connection, [(h, one) for h, one in refusals if one], by=by, at=at)
+    _note_refusals(connection, refusals, by=by, at=at)
     audit.record(
         connection,
         at=at,
@@ -137,19 +145,6 @@ def require_choice(which: Which) -> None:
         )
 
 
-def _refused(verdicts: Sequence[Verdict]) -> Refused | None:
-    return next((one for one in verdicts if isinstance(one, Refused)), None)
-
-
-def _answer(held: Quarantined, verdicts: Sequence[Verdict], stored: Iterator[Answer]) -> Answer:
-    """Return what became of a refused event, or of all events of a refused record."""
-    mine = [next(stored) for one in verdicts if isinstance(one, Admitted)]
-    refusal = _refused(verdicts)
-    if refusal is not None:
-        return _rejected(refusal, held)
-    return most_urgent(mine) if mine else Answer("ignored", "", "")
-
-
 def _capture(
     connection: Connection, admitted: Sequence[Admitted], at: datetime
 ) -> Sequence[Answer]:
@@ -166,21 +161,19 @@ def _rejected(refusal: Refused, held: Quarantined) -> Answer:
 
 
 def _note_refusals(
-    connection: Connection,
-    refusals: Sequence[tuple[Quarantined, Refused]],
-    *,
-    by: str,
-    at: datetime,
+    connection: Connection, refusals: Mapping[Quarantined, Refused], *, by: str, at: datetime
 ) -> None:
     """Keep the new reason of each, and move to its work item what has another cause now."""
-    differing = [
-        (held, refusal)
-        for held, refusal in refusals
+    differing = {
+        held: refusal
+        for held, refusal in refusals.items()
         if (held.code, held.cause, held.message) != (refusal.code, refusal.cause, refusal.message)
-    ]
-    store.set_refusals(connection, {held.quarantine_id: refusal for held, refusal in differing})
+    }
+    store.set_refusals(
+        connection, {held.quarantine_id: refusal for held, refusal in differing.items()}
+    )
     moved: dict[tuple[str, str, str], list[str]] = {}
-    for held, refusal in differing:
+    for held, refusal in differing.items():
         if (held.code, held.cause) != (refusal.code, refusal.cause):
             key = (refusal.code, refusal.cause, refusal.message)
             moved.setdefault(key, []).append(held.quarantine_id)
