@@ -104,7 +104,7 @@ class TestAmending:
     def test_what_is_not_given_stays_as_it_was_and_exact(self, month: SmallMonth, run: Run) -> None:
         month.use("exact", "acme", "large", 7)
         month.tamper(
-            """update usage_event set data = '{"model": "large", "tokens": 0.100000000001}'
+            """update usage_event set data = '{"model":"large","tokens":0.100000000001}'
                where event_id = 'exact'"""
         )
 

@@ -18,12 +18,13 @@ from tollbook.flow.capture.admit import (
     Verdict,
     admit_all,
 )
-from tollbook.flow.capture.completeness.store import declare
+from tollbook.flow.capture.completeness.store import declare_all
 from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.foreign import Held, Judged, judge_held
 from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id
 from tollbook.flow.capture.reason import require_reason
-from tollbook.flow.capture.watermark import CONTROL_TYPE, read_complete_until
+from tollbook.flow.capture.repeats import first_of_each
+from tollbook.flow.capture.watermark import CONTROL_TYPE
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import read_event_id
@@ -341,7 +342,7 @@ def _store_admitted(
     connection: Connection, admitted: Sequence[tuple[int, Admitted]], group: _Arriving
 ) -> dict[int, Answer]:
     """Store events, each with its position, and return the answers of those that were not new."""
-    first, again = _first_of_each(admitted)
+    first, again = first_of_each(admitted)
     known = events.insert_new(
         connection, first, receipt=group.receipt, is_repeat_likely=group.is_repeat_likely
     )
@@ -359,41 +360,12 @@ def _store_admitted(
     return _answer_repeated(connection, sorted(again), known, group.at)
 
 
-def _declare(connection: Connection, taken: Iterable[Admitted], at: datetime) -> None:
-    """Note what control events declare, in the transaction of the events they came after."""
-    for event in taken:
-        if event.type == CONTROL_TYPE:
-            until = read_complete_until(event.values)
-            declare(connection, source=event.source, complete_until=until, by=event.source, at=at)
-
-
-def _first_of_each(
-    admitted: Sequence[tuple[int, Admitted]],
-) -> tuple[list[tuple[int, Admitted]], list[tuple[int, Admitted]]]:
-    """Part the first arrival of each identity and day, in their order, from the others."""
-    digests = {one[1].digest: one for one in reversed(admitted)}
-    first = [digests[digest] for digest in sorted(digests)]
-    if len(first) == len(admitted):
-        return first, []
-    again = []
-    other_days: dict[tuple[bytes, int], tuple[int, Admitted]] = {}
-    for one in [one for one in admitted if digests[one[1].digest] is not one]:
-        is_same_day = digests[one[1].digest][1].day_number == one[1].day_number
-        if is_same_day or other_days.setdefault(one[1].key, one) is not one:
-            again.append(one)
-    return sorted([*first, *other_days.values()], key=_digest_of), again
-
-
-def _digest_of(one: tuple[int, Admitted]) -> bytes:
-    return one[1].digest
-
-
 def _note_new(connection: Connection, new: Sequence[Admitted], group: _Arriving) -> None:
     days = Counter([event.occurred_us // DAY_MICROSECONDS for event in new])
     numbers = [(DAY_ZERO + timedelta(days=day), number) for day, number in days.items()]
     events.insert_days(connection, numbers, receipt=group.receipt)
     if any(event.type == CONTROL_TYPE for event in new):
-        _declare(connection, new, group.at)
+        declare_all(connection, new, at=group.at)
     if group.counting is not None:
         group.counting(connection, new, group.receipt)
         return
