@@ -18,7 +18,7 @@ from paho.mqtt.client import (
     MQTTMessage,
     MQTTv5,
 )
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -29,6 +29,7 @@ from tollbook.errors import Blocked, Failure, Transient
 
 ANSWER_SECONDS: Final = 10.0
 RECONNECT_SECONDS_MAX: Final = 30
+NEVER_SUBSCRIBED: Final = "tollbook/never-subscribed"
 
 # Reason codes of MQTT 5 (section 2.4) that only a person can cure, and the one of a rival.
 _DENIED: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x90, 0x9D})
@@ -54,6 +55,7 @@ class Session:
         self._held: dict[int, Arrived] = {}  # by packet id: what the broker still waits for
         self._connection = 0
         self._is_ready = False
+        self._answered: int | None = None
         self._failure: Failure | None = None
         self._client = self._make_client()
 
@@ -99,16 +101,29 @@ class Session:
     def settle(self, arrived: Sequence[Arrived]) -> None:
         """Acknowledge messages, in the order they came.
 
-        One whose connection is gone is acknowledged when the broker sends it again.
+        One whose connection is gone is acknowledged when the broker sends it again. Returns when
+        the broker has taken them, so that whoever reads next is not given the same.
         """
         with self._changed:
-            for one in arrived:
-                if self._held.get(one.message.mid) is one:
-                    one.is_settled = True
-                    self._acknowledge(one)
+            ours = [one for one in arrived if self._held.get(one.message.mid) is one]
+            for one in ours:
+                one.is_settled = True
+                self._acknowledge(one)
+            if not (ours and self._is_ready):
+                return
+            # An acknowledgement is not answered. A broker takes the packets of a connection in
+            # their order, so we ask for something that changes nothing, and wait for that answer.
+            result, mid = self._client.unsubscribe(NEVER_SUBSCRIBED)
+            if result == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._changed.wait_for(
+                    lambda: self._answered == mid or not self._is_ready, ANSWER_SECONDS
+                )
 
     def stop(self) -> None:
         """Disconnect; the broker keeps the session and all that was not acknowledged."""
+        with self._changed:
+            self._held.clear()
+            self._waiting.clear()
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -132,6 +147,7 @@ class Session:
             )
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         return client
@@ -203,6 +219,19 @@ class Session:
             self._is_ready = self._failure is None
             self._changed.notify_all()
 
+    def _on_unsubscribe(
+        self,
+        client: Client,
+        userdata: object,
+        mid: int,
+        reasons: list[ReasonCode],
+        properties: Properties | None,
+    ) -> None:
+        del client, userdata, reasons, properties
+        with self._changed:
+            self._answered = mid
+            self._changed.notify_all()
+
     def _on_disconnect(
         self,
         client: Client,
@@ -214,6 +243,7 @@ class Session:
         del client, userdata, flags, properties
         with self._changed:
             self._is_ready = False
+            self._changed.notify_all()
             if reason.value == _TAKEN_OVER:
                 words = (
                     f"Another connection uses the client id {self._settings.client_id}: give each "

@@ -35,7 +35,8 @@ class MqttSource:
 
     def read(self, *, records_max: int, wait_seconds: float) -> Sequence[Chunk]:
         """Return what arrived, in one chunk."""
-        arrived = self._open_session().take(records_max, wait_seconds=wait_seconds)
+        assert self._session is not None, "the source is open"
+        arrived = self._session.take(records_max, wait_seconds=wait_seconds)
         if not arrived:
             return []
         levels = self._settings.levels or {}
@@ -48,14 +49,15 @@ class MqttSource:
 
     def settle(self, chunks: Sequence[Chunk]) -> None:
         """Acknowledge the messages of these chunks."""
-        session = self._open_session()
         for chunk in chunks:
-            session.settle(self._ours(chunk))
+            session, arrived = self._in_hand(chunk)
+            session.settle(arrived)
 
     def rewind(self, chunk: Chunk, position: int) -> None:
         """Give the messages of a chunk again; the broker would only do so on a new connection."""
         del position
-        self._open_session().put_back(self._ours(chunk))
+        session, arrived = self._in_hand(chunk)
+        session.put_back(arrived)
 
     def backlog(self) -> Backlog:
         """Tell nothing: a client cannot ask a broker for the length of its queue."""
@@ -67,14 +69,9 @@ class MqttSource:
             self._session.stop()
             self._session = None
 
-    def _open_session(self) -> Session:
-        assert self._session is not None, "the source is open"
-        return self._session
-
-    def _ours(self, chunk: Chunk) -> Sequence[Arrived]:
-        session, arrived = cast("tuple[Session, Sequence[Arrived]]", chunk.handle)
-        # A chunk of an earlier session comes again by itself.
-        return arrived if session is self._session else ()
+    def _in_hand(self, chunk: Chunk) -> tuple[Session, Sequence[Arrived]]:
+        # A session that is over ignores it: what it held comes again by itself.
+        return cast("tuple[Session, Sequence[Arrived]]", chunk.handle)
 
 
 def connect(options: Mapping[str, str], clock: Clock) -> MqttSource:

@@ -59,6 +59,8 @@ class Consumer:
         self._asked = 0
         self._asked_until = 0.0
         self._failure: Failure | None = None
+        self._errors = 0
+        # Set when there is no use in trying to connect any longer.
         self._denied = asyncio.get_running_loop().create_future()
         self._ack_wait = float(settings.ack_wait_seconds)
         self._keeper: asyncio.Task[None] | None = None
@@ -92,10 +94,19 @@ class Consumer:
         return taken
 
     async def settle(self, held: Iterable[Held]) -> None:
-        """Acknowledge messages; those that are not in our hands any more are left alone."""
-        for one in self._drop(held):
-            await self._client.publish(one.reply)
-        await self._flush()
+        """Acknowledge messages; those that are not in our hands any more are left alone.
+
+        Returns when the server has taken all: acknowledgements are processed in their order, so
+        only the last one is asked to be answered.
+        """
+        ours = self._drop(held)
+        try:
+            for one in ours[:-1]:
+                await self._client.publish(one.reply)
+            for one in ours[-1:]:
+                await self._client.request(one.reply, b"", timeout=ANSWER_SECONDS)
+        except nats.errors.Error as error:
+            raise self._unreachable() from error
 
     async def give_back(self, held: Iterable[Held]) -> None:
         """Have messages delivered again, to us or to another worker."""
@@ -263,12 +274,15 @@ class Consumer:
 
     async def _on_error(self, error: Exception) -> None:
         words = str(error)
+        self._errors += 1
         if isinstance(error, ssl.SSLError):
             self._deny(f"No secure connection to the NATS server: {error.reason or error}.")
         elif isinstance(error, nats.errors.AuthorizationError) or "uthorization" in words:
             self._deny("The NATS server does not let us in: correct the user or the token.")
         elif "ermissions" in words:
             self._deny(f"The NATS server does not allow this: {words}.")
+        elif self._errors >= 2 * len(self._settings.servers) and not self._denied.done():
+            self._denied.set_result(None)  # every server was tried twice
 
     def _deny(self, words: str) -> None:
         self._failure = Blocked("source.denied", words)

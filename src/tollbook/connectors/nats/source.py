@@ -50,21 +50,21 @@ class NatsSource:
     def hold(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
         """Extend the chunks; all stay ours, for what another worker stores too is a duplicate."""
         loop, consumer = self._opened()
-        for chunk in chunks:
-            loop.run(consumer.renew(self._ours(chunk)), seconds=CALL_SECONDS)
+        loop.run(consumer.renew(self._in_hand(chunks)), seconds=CALL_SECONDS)
         return chunks
 
     def settle(self, chunks: Sequence[Chunk]) -> None:
         """Acknowledge the messages of these chunks."""
-        loop, consumer = self._opened()
-        held = [one for chunk in chunks for one in self._ours(chunk)]
-        loop.run(consumer.settle(held), seconds=CALL_SECONDS)
+        if held := self._in_hand(chunks):
+            loop, consumer = self._opened()
+            loop.run(consumer.settle(held), seconds=CALL_SECONDS)
 
     def rewind(self, chunk: Chunk, position: int) -> None:
         """Have the messages of a chunk delivered again."""
         del position
-        loop, consumer = self._opened()
-        loop.run(consumer.give_back(self._ours(chunk)), seconds=CALL_SECONDS)
+        if held := self._in_hand([chunk]):
+            loop, consumer = self._opened()
+            loop.run(consumer.give_back(held), seconds=CALL_SECONDS)
 
     def backlog(self) -> Backlog:
         """Tell how many messages are not acknowledged, delivered or not."""
@@ -89,10 +89,10 @@ class NatsSource:
         assert self._consumer is not None, "the source is open"
         return self._loop, self._consumer
 
-    def _ours(self, chunk: Chunk) -> Sequence[Held]:
-        consumer, held = cast("tuple[Consumer, Sequence[Held]]", chunk.handle)
-        # A chunk of an earlier connection comes again by itself.
-        return held if consumer is self._consumer else ()
+    def _in_hand(self, chunks: Sequence[Chunk]) -> Sequence[Held]:
+        # What an earlier connection held comes again by itself.
+        handles = (cast("tuple[Consumer, Sequence[Held]]", chunk.handle) for chunk in chunks)
+        return [one for consumer, held in handles if consumer is self._consumer for one in held]
 
 
 def connect(options: Mapping[str, str], clock: Clock) -> NatsSource:
