@@ -21,13 +21,15 @@ PAUSE_SECONDS: Final = 0.1
 class _Session:
     """An open subscription: one pull is always under way while we store what came before.
 
-    A pull is never cut short, because Pub/Sub may just have given its messages to us, and nobody
-    would have them until their deadline.
+    A pull is never cut short while we read, because Pub/Sub may just have given its messages to us,
+    and nobody would have them until their deadline. It has a channel of its own, which is closed
+    first: else it would be answered with what we give back.
     """
 
     def __init__(self, settings: PubSubSettings, clock: Clock) -> None:
         self._clock = clock
         self._client = PubSubClient(settings)
+        self._pulls = PubSubClient(settings)
         self.leases = Leases(self._client, settings)
         self._puller = ThreadPoolExecutor(1, thread_name_prefix="pubsub-pull")
         self._pulling: Future[list[Held]] | None = None
@@ -63,14 +65,15 @@ class _Session:
         self._client.extend(self.leases.drop(held), seconds=0)
 
     def close(self) -> None:
+        self._pulls.close()
+        self._puller.shutdown(cancel_futures=True)
         # If it cannot be told, it comes again when its time is over.
         with contextlib.suppress(Transient, Blocked):
             self._client.extend(self.leases.stop(), seconds=0)
         self._client.close()
-        self._puller.shutdown(cancel_futures=True)
 
     def _pull(self, count: int) -> list[Held]:
-        return self.leases.take(self._client.pull(count))
+        return self.leases.take(self._pulls.pull(count))
 
 
 class PubSubSource:
