@@ -1,5 +1,7 @@
 """A real mosquitto, and devices that publish to it."""
 
+import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +53,26 @@ def device(port: int, name: str = "device") -> Iterator[Client]:
     finally:
         client.disconnect()
         client.loop_stop()
+
+
+@contextmanager
+def answering(*packets: bytes) -> Iterator[int]:
+    """Give the port of a broker that answers each packet of one client with one it was told."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_answer, args=(server, packets))
+        thread.start()
+        yield server.getsockname()[1]
+    thread.join()
+
+
+def _answer(server: socket.socket, packets: Sequence[bytes]) -> None:
+    connection, _ = server.accept()
+    with connection:
+        for packet in packets:
+            connection.recv(4096)
+            connection.sendall(packet)
+        while connection.recv(4096):
+            pass
 
 
 def properties(

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import nats
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerInfo
+from nats.js.api import ConsumerConfig, ConsumerInfo
 
 from sources.broker import Broker, free_port, program
 from tollbook.connectors.nats.source import connect
@@ -86,6 +86,23 @@ class NatsRig:
             return found
 
         return self._run(work)
+
+    def add_consumer(self, **settings: Any) -> None:
+        """Make the consumer before the source does, with settings of its own."""
+
+        async def work(stream: JetStreamContext) -> None:
+            config = ConsumerConfig(durable_name="tollbook", **settings)
+            await stream.add_consumer(self.stream, config)
+
+        self._run(work)
+
+    def delete_consumer(self) -> None:
+        """Delete the consumer."""
+
+        async def work(stream: JetStreamContext) -> None:
+            await stream.delete_consumer(self.stream, "tollbook")
+
+        self._run(work)
 
     async def _add_stream(self, stream: JetStreamContext) -> None:
         await stream.add_stream(name=self.stream, subjects=[f"{self.stream}.>"])

@@ -54,7 +54,9 @@ class Session:
         self._waiting: deque[Arrived] = deque()
         self._held: dict[int, Arrived] = {}  # by packet id: what the broker still waits for
         self._connection = 0
-        self._is_ready = False
+        self._is_stopping = False
+        self._is_connected = False
+        self._is_ready = False  # connected and subscribed
         self._answered: int | None = None
         self._failure: Failure | None = None
         self._client = self._make_client()
@@ -115,8 +117,10 @@ class Session:
             # their order, so we ask for something that changes nothing, and wait for that answer.
             result, mid = self._client.unsubscribe(NEVER_SUBSCRIBED)
             if result == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._changed.notify_all()
                 self._changed.wait_for(
-                    lambda: self._answered == mid or not self._is_ready, ANSWER_SECONDS
+                    lambda: self._answered == mid or not self._is_ready or self._is_full(),
+                    ANSWER_SECONDS,
                 )
 
     def stop(self) -> None:
@@ -124,6 +128,8 @@ class Session:
         with self._changed:
             self._held.clear()
             self._waiting.clear()
+            self._is_stopping = True
+            self._changed.notify_all()
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -162,7 +168,7 @@ class Session:
             raise self._unreachable()
 
     def _acknowledge(self, one: Arrived) -> None:
-        if one.connection == self._connection and self._is_ready:
+        if one.connection == self._connection and self._is_connected:
             del self._held[one.message.mid]
             self._client.ack(one.message.mid, one.message.qos)
 
@@ -187,6 +193,7 @@ class Session:
                     self._fail(Blocked("source.denied", words))
                 return
             self._connection += 1
+            self._is_connected = True
             if not flags.session_present:
                 # The broker forgot what it sent us; what we still have is stored all the same.
                 self._held.clear()
@@ -242,7 +249,7 @@ class Session:
     ) -> None:
         del client, userdata, flags, properties
         with self._changed:
-            self._is_ready = False
+            self._is_connected = self._is_ready = False
             self._changed.notify_all()
             if reason.value == _TAKEN_OVER:
                 words = (
@@ -264,6 +271,14 @@ class Session:
                 arrived = Arrived(message, self._connection)
                 self._held[message.mid] = arrived
                 self._file(arrived)
+                # Mosquitto 2.0.11 sends more than our Receive Maximum once we acknowledge. Then we
+                # read no further until there is room, but often enough to answer its pings.
+                self._changed.wait_for(
+                    lambda: not self._is_full(), self._settings.keepalive_seconds / 3
+                )
+
+    def _is_full(self) -> bool:
+        return not self._is_stopping and len(self._held) > self._settings.unacknowledged_max
 
     def _file(self, arrived: Arrived) -> None:
         self._waiting.append(arrived)
