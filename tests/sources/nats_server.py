@@ -1,6 +1,7 @@
 """A real nats-server with JetStream, and what publishes to it."""
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,10 +47,10 @@ class NatsRig:
 
     def __init__(self, port: int, name: str, **options: str) -> None:
         self.url = f"nats://127.0.0.1:{port}"
-        self.stream = name
+        self.stream = re.sub(r"\W+", "-", name)
         self.options: Mapping[str, str] = {
             "servers": self.url,
-            "stream": name,
+            "stream": self.stream,
             "ack_wait_seconds": "1",
             **options,
         }

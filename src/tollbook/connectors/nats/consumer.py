@@ -29,6 +29,7 @@ from tollbook.errors import Blocked, Failure, Transient
 ANSWER_SECONDS: Final = 10.0
 REQUEST_SECONDS: Final = 20.0
 PAUSE_SECONDS: Final = 0.25
+RECONNECT_SECONDS: Final = 1
 # More than the 64 MiB a server can be set to let through at most: one message always fits.
 REQUEST_BYTES_MAX: Final = 100 * 1024 * 1024
 ACK_SUBJECT: Final = "$JS.ACK."
@@ -82,11 +83,14 @@ class Consumer:
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_seconds
         while not self._waiting:
-            self._check()
-            await self._ask(count_max)
             left = until - loop.time()
+            if self._client.is_reconnecting and left > 0:
+                await self._wait(min(left, PAUSE_SECONDS))
+                continue
+            self._check()
             if left <= 0:
                 return []
+            await self._ask(count_max)
             await self._wait(min(left, self._asked_until - loop.time()))
         taken = [self._waiting.popleft() for _ in range(min(count_max, len(self._waiting)))]
         # The next ones travel while these are stored.
@@ -143,7 +147,8 @@ class Consumer:
                     await self._subscription.unsubscribe()
                     await self._flush()
                 await self.give_back(list(self._held.values()))
-        await self._client.close()
+        with contextlib.suppress(OSError, nats.errors.Error):
+            await self._client.close()
 
     async def _connect(self) -> None:
         connecting = asyncio.create_task(self._dial())
@@ -166,6 +171,7 @@ class Consumer:
             name=settings.durable,
             error_cb=self._on_error,
             reconnected_cb=self._on_reconnected,
+            reconnect_time_wait=RECONNECT_SECONDS,
             max_reconnect_attempts=-1,
             user=settings.user or None,
             password=settings.password or None,
