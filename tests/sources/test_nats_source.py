@@ -113,7 +113,7 @@ def test_a_header_that_hides_no_text_is_refused_and_its_body_kept(rig: NatsRig) 
     [record] = chunk.records
     assert record.body == b"{}"
     assert record.refusal is not None
-    assert record.refusal.code == "capture.invalid_attribute"
+    assert record.refusal.code == "capture.unreadable_record"
 
 
 def test_what_takes_long_to_store_is_not_given_to_another_worker(rig: NatsRig) -> None:
@@ -224,21 +224,21 @@ def test_a_consumer_that_could_lose_usage_is_refused(
     with pytest.raises(Blocked, match=words) as refused:
         open_source(rig)
 
-    assert refused.value.code == "source.unfit"
+    assert refused.value.code == "capture.source_unfit"
 
 
 def test_a_stream_that_is_not_there_is_for_a_person(rig: NatsRig) -> None:
     with pytest.raises(Blocked, match="no consumer tollbook of the stream nowhere") as refused:
         open_source(rig, stream="nowhere")
 
-    assert refused.value.code == "source.missing"
+    assert refused.value.code == "capture.source_missing"
 
 
 def test_a_consumer_is_not_made_when_we_may_not(rig: NatsRig) -> None:
     with pytest.raises(Blocked, match="There is no consumer") as refused:
         open_source(rig, create_consumer="no")
 
-    assert refused.value.code == "source.missing"
+    assert refused.value.code == "capture.source_missing"
 
 
 def test_a_consumer_that_was_deleted_under_us_is_for_a_person(rig: NatsRig) -> None:
@@ -250,7 +250,7 @@ def test_a_consumer_that_was_deleted_under_us_is_for_a_person(rig: NatsRig) -> N
         read_until_it_fails(source)
 
     source.close()
-    assert refused.value.code == "source.missing"
+    assert refused.value.code == "capture.source_missing"
 
 
 def test_a_wrong_token_is_for_a_person(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_wrong_token_is_for_a_person(tmp_path: Path) -> None:
 
     source.close()
     broker.stop()
-    assert refused.value.code == "source.denied"
+    assert refused.value.code == "capture.source_denied"
 
 
 def test_a_connection_by_tls_trusts_only_the_authority_we_name(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_connection_by_tls_trusts_only_the_authority_we_name(tmp_path: Path) -
     trusting.close()
     strange.close()
     broker.stop()
-    assert refused.value.code == "source.denied"
+    assert refused.value.code == "capture.source_denied"
 
 
 def test_a_server_that_is_not_there_is_tried_again_later() -> None:
@@ -299,6 +299,7 @@ def test_a_server_that_is_not_there_is_tried_again_later() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"hots": "h"}, "There is no option hots; there are"),
         ({"stream": "s"}, "The option servers is missing"),
         ({"servers": "nats://h"}, "The option stream is missing"),
         ({"servers": "nats://h", "stream": "s", "ack_wait_seconds": "0"}, "from 1 to 3600"),

@@ -246,7 +246,7 @@ def test_a_subscription_that_is_not_there_is_for_a_person(rig: PubSubRig) -> Non
         read_until_it_fails(source)
 
     source.close()
-    assert refused.value.code == "source.missing"
+    assert refused.value.code == "capture.source_missing"
 
 
 def test_without_credentials_a_person_is_asked(
@@ -262,7 +262,7 @@ def test_without_credentials_a_person_is_asked(
         source.open(positions)
 
     source.close()
-    assert refused.value.code == "source.denied"
+    assert refused.value.code == "capture.source_denied"
 
 
 def test_a_service_account_key_is_taken_from_an_option(tmp_path: Path) -> None:
@@ -294,6 +294,7 @@ def test_a_service_account_key_is_taken_from_an_option(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"hots": "h"}, "There is no option hots; there are"),
         ({}, "The option subscription is missing"),
         ({"subscription": "s"}, "The option project is missing"),
         ({"subscription": "a/b"}, "is a name, or projects/"),

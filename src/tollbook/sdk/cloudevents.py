@@ -30,7 +30,7 @@ def carried(
             continue
         if name in attributes:
             raise Rejected(
-                "capture.invalid_attribute",
+                "capture.unreadable_record",
                 f"The message carries the attribute {name} twice: have the sender write it once.",
             )
         attributes[name] = value

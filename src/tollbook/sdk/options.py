@@ -1,6 +1,6 @@
 """Reads the options of a connector, and says in one sentence what is wrong with one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from tollbook.errors import Rejected
@@ -10,16 +10,26 @@ NO: Final = ("false", "no", "0")
 
 
 class Options:
-    """The options of one configured system, as texts; each is read by its kind."""
+    """The options of one configured system, as texts; each is read by its kind.
 
-    def __init__(self, options: Mapping[str, str]) -> None:
+    Rejected when an option is there that is not known: a name that was mistyped would be a setting
+    that silently does nothing.
+    """
+
+    def __init__(self, options: Mapping[str, str], *, known: Collection[str]) -> None:
+        strange = sorted(options.keys() - set(known))
+        if strange:
+            raise Rejected(
+                "config.unknown_option",
+                f"There is no option {', '.join(strange)}; there are {', '.join(sorted(known))}.",
+            )
         self._options = options
 
     def required(self, name: str) -> str:
         """Return an option; Rejected if it is missing or empty."""
         value = self._options.get(name, "")
         if not value:
-            raise Rejected("source.option_missing", f"The option {name} is missing: add it.")
+            raise Rejected("config.option_missing", f"The option {name} is missing: add it.")
         return value
 
     def text(self, name: str, default: str = "") -> str:
@@ -39,7 +49,7 @@ class Options:
         # Only ASCII digits: int() would take those of other scripts, and "1_000", too.
         if not (value.isascii() and value.isdigit() and at_least <= int(value) <= at_most):
             raise Rejected(
-                "source.option_out_of_range",
+                "config.out_of_range",
                 f"The option {name} must be a whole number from {at_least} to {at_most}, "
                 f"not {value!r}.",
             )
@@ -50,7 +60,7 @@ class Options:
         value = self._options.get(name, "").lower()
         if value and value not in YES + NO:
             raise Rejected(
-                "source.option_not_a_flag", f"The option {name} must be true or false, not {value}."
+                "config.not_a_flag", f"The option {name} must be true or false, not {value}."
             )
         return value in YES if value else default
 
@@ -59,7 +69,7 @@ class Options:
         value = self._options.get(name) or choices[0]
         if value not in choices:
             raise Rejected(
-                "source.option_not_a_choice",
+                "config.not_an_option",
                 f"The option {name} must be one of {', '.join(choices)}, not {value}.",
             )
         return value

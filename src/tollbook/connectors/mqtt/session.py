@@ -74,7 +74,8 @@ class Session:
             )
         except ssl.SSLError as error:
             raise Blocked(
-                "source.denied", f"No secure connection to {self._where}: {error.reason or error}."
+                "capture.source_denied",
+                f"No secure connection to {self._where}: {error.reason or error}.",
             ) from error
         except OSError as error:
             raise self._unreachable() from error
@@ -159,7 +160,9 @@ class Session:
         return client
 
     def _unreachable(self) -> Transient:
-        return Transient("source.unreachable", f"The MQTT broker {self._where} does not answer.")
+        return Transient(
+            "capture.source_unreachable", f"The MQTT broker {self._where} does not answer."
+        )
 
     def _check(self) -> None:
         if self._failure:
@@ -190,7 +193,7 @@ class Session:
             if reason.is_failure:
                 if reason.value in _DENIED:
                     words = f"The MQTT broker {self._where} does not let us in: {reason}."
-                    self._fail(Blocked("source.denied", words))
+                    self._fail(Blocked("capture.source_denied", words))
                 return
             self._connection += 1
             self._is_connected = True
@@ -219,10 +222,10 @@ class Session:
             for name, reason in zip(self._settings.filters, reasons, strict=True):
                 if reason.is_failure:
                     words = f"The MQTT broker refuses the subscription {name}: {reason}."
-                    self._fail(Blocked("source.denied", words))
+                    self._fail(Blocked("capture.source_denied", words))
                 elif reason.value == 0:
                     words = f"The MQTT broker grants {name} only QoS 0, which can lose usage."
-                    self._fail(Blocked("source.unfit", words))
+                    self._fail(Blocked("capture.source_unfit", words))
             self._is_ready = self._failure is None
             self._changed.notify_all()
 
@@ -256,7 +259,7 @@ class Session:
                     f"Another connection uses the client id {self._settings.client_id}: give each "
                     "worker its own."
                 )
-                self._fail(Blocked("source.taken_over", words))
+                self._fail(Blocked("capture.source_taken_over", words))
 
     def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
         del userdata

@@ -19,6 +19,28 @@ UNACKNOWLEDGED_MAX: Final = 65_535  # the protocol's bound of Receive Maximum
 KEEPALIVE_SECONDS: Final = 60
 RETAINED: Final = ("ignore", "take")
 _LEVEL: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+# `mapping` is not ours to read: it names what turns our records into events.
+KNOWN: Final = frozenset(
+    {
+        "ca_file",
+        "certificate_file",
+        "client_id",
+        "group",
+        "host",
+        "keepalive_seconds",
+        "key_file",
+        "mapping",
+        "password",
+        "port",
+        "retained",
+        "session_seconds",
+        "tls",
+        "topic_levels",
+        "topics",
+        "unacknowledged_max",
+        "user",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +77,7 @@ class MqttSettings:
 
 def read_settings(options: Mapping[str, str]) -> MqttSettings:
     """Return the settings that the options say; Rejected names what is missing or wrong."""
-    given = Options(options)
+    given = Options(options, known=KNOWN)
     tls = _tls(given)
     group = given.text("group")
     return MqttSettings(
@@ -85,7 +107,7 @@ def _filters(given: Options, group: str) -> tuple[str, ...]:
     given.required("topics")
     if re.search(r"[/+#]", group):
         raise Rejected(
-            "source.option_malformed", f"The group {group!r} must not contain /, + or #."
+            "config.option_malformed", f"The group {group!r} must not contain /, + or #."
         )
     prefix = f"$share/{group}/" if group else ""
     return tuple(prefix + topic for topic in given.texts("topics"))
@@ -97,7 +119,7 @@ def _tls(given: Options) -> Tls | None:
     tls = Tls(given.text("ca_file"), given.text("certificate_file"), given.text("key_file"))
     for path in (tls.authorities, tls.certificate, tls.key):
         if path and not Path(path).is_file():
-            raise Rejected("source.file_missing", f"There is no file {path}.")
+            raise Rejected("config.file_missing", f"There is no file {path}.")
     return tls
 
 
@@ -108,7 +130,7 @@ def _levels(pattern: str) -> dict[int, str]:
             named[at] = match[1]
         elif "{" in level:
             raise Rejected(
-                "source.option_malformed",
+                "config.option_malformed",
                 f"topic_levels names whole levels, as in sites/{{site}}/{{device}}; not {level!r}.",
             )
     return named

@@ -194,13 +194,13 @@ class Consumer:
         config = info.config
         if config.ack_policy != AckPolicy.EXPLICIT or config.deliver_subject:
             words = f"The consumer {settings.durable} is not a pull consumer with explicit acks."
-            raise Blocked("source.unfit", words)
+            raise Blocked("capture.source_unfit", words)
         if (config.max_deliver or -1) > 0:
             words = (
                 f"The consumer {settings.durable} gives up after {config.max_deliver} deliveries, "
                 "which can lose usage: set its max_deliver to -1."
             )
-            raise Blocked("source.unfit", words)
+            raise Blocked("capture.source_unfit", words)
         return info
 
     async def _make_consumer(self) -> ConsumerInfo:
@@ -219,7 +219,7 @@ class Consumer:
             raise self._missing() from error
         except APIError as error:
             words = f"The NATS server refuses the consumer {settings.durable}: {error.description}."
-            raise Blocked("source.unfit", words) from error
+            raise Blocked("capture.source_unfit", words) from error
         except nats.errors.Error as error:
             raise self._unreachable() from error
 
@@ -291,7 +291,7 @@ class Consumer:
             self._denied.set_result(None)  # every server was tried twice
 
     def _deny(self, words: str) -> None:
-        self._failure = Blocked("source.denied", words)
+        self._failure = Blocked("capture.source_denied", words)
         if not self._denied.done():
             self._denied.set_result(None)
 
@@ -333,13 +333,15 @@ class Consumer:
 
     def _missing(self) -> Blocked:
         return Blocked(
-            "source.missing",
+            "capture.source_missing",
             f"There is no consumer {self._settings.durable} of the stream {self._settings.stream}.",
         )
 
     def _unreachable(self) -> Transient:
         servers = ", ".join(self._settings.servers)
-        return Transient("source.unreachable", f"The NATS server {servers} does not answer.")
+        return Transient(
+            "capture.source_unreachable", f"The NATS server {servers} does not answer."
+        )
 
     async def _wait(self, seconds: float) -> None:
         async with self._changed:

@@ -28,7 +28,9 @@ class LoopThread:
             return future.result(seconds)
         except TookTooLong:
             future.cancel()
-            raise Transient("source.no_answer", "The NATS server does not answer.") from None
+            raise Transient(
+                "capture.source_unreachable", "The NATS server does not answer."
+            ) from None
 
     def stop(self) -> None:
         """End all that runs in the loop, and its thread."""

@@ -49,7 +49,7 @@ def _decoded(name: str, value: str) -> str:
         return unquote_to_bytes(value).decode()
     except UnicodeDecodeError:
         raise Rejected(
-            "capture.invalid_attribute",
+            "capture.unreadable_record",
             f"The header {PREFIX}{name} is not UTF-8 behind its percent-encoding: have the sender "
             "encode it.",
         ) from None

@@ -12,6 +12,28 @@ DURABLE: Final = "tollbook"
 ACK_WAIT_SECONDS: Final = 60
 UNACKNOWLEDGED: Final = 20_000
 LEASE_SECONDS: Final = 600
+# `mapping` is not ours to read: it names what turns our records into events.
+KNOWN: Final = frozenset(
+    {
+        "ack_wait_seconds",
+        "ca_file",
+        "certificate_file",
+        "create_consumer",
+        "credentials_file",
+        "durable",
+        "key_file",
+        "lease_seconds",
+        "mapping",
+        "password",
+        "servers",
+        "stream",
+        "subject",
+        "tls",
+        "token",
+        "unacknowledged_max",
+        "user",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +65,7 @@ class NatsSettings:
 
 def read_settings(options: Mapping[str, str]) -> NatsSettings:
     """Return the settings that the options say; Rejected names what is missing or wrong."""
-    given = Options(options)
+    given = Options(options, known=KNOWN)
     given.required("servers")
     return NatsSettings(
         servers=given.texts("servers"),
@@ -72,5 +94,5 @@ def read_settings(options: Mapping[str, str]) -> NatsSettings:
 def _file(given: Options, name: str) -> str:
     path = given.text(name)
     if path and not Path(path).is_file():
-        raise Rejected("source.file_missing", f"There is no file {path}.")
+        raise Rejected("config.file_missing", f"There is no file {path}.")
     return path

@@ -97,16 +97,16 @@ class PubSubClient:
         match error:
             case exceptions.NotFound():
                 words = f"There is no subscription {self._subscription}."
-                return Blocked("source.missing", words)
+                return Blocked("capture.source_missing", words)
             case exceptions.Forbidden() | exceptions.Unauthorized() | GoogleAuthError():
                 words = f"Pub/Sub does not let us read {self._subscription}: {_words(error)}."
-                return Blocked("source.denied", words)
+                return Blocked("capture.source_denied", words)
             case exceptions.BadRequest():
                 words = f"Pub/Sub refuses to give {self._subscription}: {_words(error)}."
-                return Blocked("source.unfit", words)
+                return Blocked("capture.source_unfit", words)
             case _:
                 words = f"Pub/Sub does not answer: {_words(error)}."
-                return Transient("source.unreachable", words)
+                return Transient("capture.source_unreachable", words)
 
 
 def _connect(settings: PubSubSettings) -> SubscriberClient:
@@ -120,7 +120,7 @@ def _connect(settings: PubSubSettings) -> SubscriberClient:
         return SubscriberClient(credentials=_credentials(settings), client_options=options)
     except DefaultCredentialsError as error:
         raise Blocked(
-            "source.denied",
+            "capture.source_denied",
             "No Google credentials were found: say credentials_file or credentials_env, or set up "
             "the environment's own.",
         ) from error
@@ -135,7 +135,7 @@ def _credentials(settings: PubSubSettings) -> Credentials | None:
             return Credentials.from_service_account_info(key, scopes=[SCOPE])  # type: ignore[no-untyped-call,no-any-return]
     except (ValueError, GoogleAuthError) as error:
         raise Rejected(
-            "source.option_malformed", "The credentials are no service account key of Google."
+            "config.option_malformed", "The credentials are no service account key of Google."
         ) from error
     return None
 

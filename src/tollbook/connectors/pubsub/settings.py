@@ -13,6 +13,20 @@ from tollbook.sdk.options import Options
 DEADLINE_SECONDS: Final = 60
 LEASE_SECONDS: Final = 600
 _PATH: Final = re.compile(r"projects/[^/]+/subscriptions/[^/]+")
+# `mapping` is not ours to read: it names what turns our records into events.
+KNOWN: Final = frozenset(
+    {
+        "credentials",
+        "credentials_file",
+        "deadline_seconds",
+        "endpoint",
+        "insecure",
+        "lease_seconds",
+        "mapping",
+        "project",
+        "subscription",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,7 @@ class PubSubSettings:
 
 def read_settings(options: Mapping[str, str]) -> PubSubSettings:
     """Return the settings that the options say; Rejected names what is missing or wrong."""
-    given = Options(options)
+    given = Options(options, known=KNOWN)
     settings = PubSubSettings(
         subscription=_subscription(given),
         endpoint=given.text("endpoint"),
@@ -50,10 +64,10 @@ def read_settings(options: Mapping[str, str]) -> PubSubSettings:
     )
     if settings.is_insecure and not settings.endpoint:
         raise Rejected(
-            "source.option_missing", "A connection without TLS needs an endpoint: add it."
+            "config.option_missing", "A connection without TLS needs an endpoint: add it."
         )
     if settings.credentials_file and not Path(settings.credentials_file).is_file():
-        raise Rejected("source.file_missing", f"There is no file {settings.credentials_file}.")
+        raise Rejected("config.file_missing", f"There is no file {settings.credentials_file}.")
     return settings
 
 
@@ -62,7 +76,7 @@ def _subscription(given: Options) -> str:
     path = name if "/" in name else f"projects/{given.required('project')}/subscriptions/{name}"
     if not _PATH.fullmatch(path):
         raise Rejected(
-            "source.option_malformed",
+            "config.option_malformed",
             f"The subscription is a name, or projects/PROJECT/subscriptions/NAME; not {name!r}.",
         )
     return path
