@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from sources.reading import (
 )
 from tollbook.connectors.nats.source import connect
 from tollbook.errors import Blocked, Rejected, Transient
-from tollbook.sdk.source import Source
+from tollbook.sdk.source import Backlog, Source
 from tollbook.sdk.source_conformance import Book, SourceConformance, bodies, body
-from tollbook.values.clock import SystemClock
+from tollbook.values.clock import FixedClock, SystemClock
 
 EVENT: dict[str, Any] = msgspec.json.decode(body(0))
 ACK_WAIT_SECONDS = 1
@@ -176,6 +177,23 @@ def test_the_server_sends_no_more_than_we_may_leave_unacknowledged(rig: NatsRig)
 
     assert bodies_of(first) == bodies(10)
     assert bodies_of(second) == bodies(10, start=10)
+
+
+def test_the_backlog_tells_the_age_of_the_oldest_message(rig: NatsRig) -> None:
+    rig.put(bodies(3))
+    clock = FixedClock(datetime(2090, 1, 1, tzinfo=UTC))
+    source = connect(rig.options, clock)
+    source.open(positions)
+
+    before = source.backlog()
+    source.settle(read_all_that_comes(source))
+    after = source.backlog()
+    source.close()
+
+    assert before.records == 3
+    assert before.oldest_seconds is not None
+    assert before.oldest_seconds > timedelta(days=365 * 50).total_seconds()
+    assert after == Backlog(0)
 
 
 def test_only_the_subject_we_name_is_read(rig: NatsRig) -> None:

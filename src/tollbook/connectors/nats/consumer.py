@@ -13,6 +13,7 @@ import ssl
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import nats.errors
@@ -28,6 +29,7 @@ from tollbook.errors import Blocked, Failure, Transient
 
 ANSWER_SECONDS: Final = 10.0
 REQUEST_SECONDS: Final = 20.0
+LOOK_SECONDS: Final = 2.0
 PAUSE_SECONDS: Final = 0.25
 RECONNECT_SECONDS: Final = 1
 # More than the 64 MiB a server can be set to let through at most: one message always fits.
@@ -60,6 +62,7 @@ class Consumer:
         self._asked = 0
         self._asked_until = 0.0
         self._failure: Failure | None = None
+        self._may_look = True
         self._errors = 0
         # Set when there is no use in trying to connect any longer.
         self._denied = asyncio.get_running_loop().create_future()
@@ -134,6 +137,26 @@ class Consumer:
         except nats.errors.Error as error:
             raise self._unreachable() from error
         return found
+
+    async def oldest(self, info: ConsumerInfo) -> datetime | None:
+        """Return when the oldest message that is not acknowledged was published, if we may ask."""
+        if not self._may_look:
+            return None
+        floor = info.ack_floor.stream_seq if info.ack_floor else 0
+        try:
+            found = await self._client.jetstream(timeout=LOOK_SECONDS).get_msg(
+                self._settings.stream,
+                seq=floor + 1,
+                subject=info.config.filter_subject or ">",
+                next=True,
+            )
+        except NotFoundError:
+            return None
+        except nats.errors.Error:
+            self._may_look = False  # it takes a permission of its own, which reading does not need
+            return None
+        at: datetime | None = found.time
+        return at
 
     async def close(self) -> None:
         """Give back what is in our hands, and disconnect."""

@@ -16,8 +16,9 @@ CALL_SECONDS: Final = 4 * ANSWER_SECONDS
 class NatsSource:
     """A durable consumer; one lane, which any number of workers may share."""
 
-    def __init__(self, settings: NatsSettings) -> None:
+    def __init__(self, settings: NatsSettings, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
         self._lane = f"{settings.stream}/{settings.durable}"
         self._loop: LoopThread | None = None
         self._consumer: Consumer | None = None
@@ -67,10 +68,16 @@ class NatsSource:
             loop.run(consumer.give_back(held), seconds=CALL_SECONDS)
 
     def backlog(self) -> Backlog:
-        """Tell how many messages are not acknowledged, delivered or not."""
+        """Tell how many messages are not acknowledged, delivered or not, and the oldest's age."""
         loop, consumer = self._opened()
         info = loop.run(consumer.info(), seconds=CALL_SECONDS)
-        return Backlog(records=(info.num_pending or 0) + (info.num_ack_pending or 0))
+        waiting = (info.num_pending or 0) + (info.num_ack_pending or 0)
+        if not waiting:
+            return Backlog(0)
+        oldest = loop.run(consumer.oldest(info), seconds=CALL_SECONDS)
+        if oldest is None:
+            return Backlog(waiting)
+        return Backlog(waiting, (self._clock.now() - oldest).total_seconds())
 
     def close(self) -> None:
         """Give back what is in our hands, and disconnect."""
@@ -97,8 +104,7 @@ class NatsSource:
 
 def connect(options: Mapping[str, str], clock: Clock) -> NatsSource:
     """Make a source from its options; Rejected names what is missing or wrong."""
-    del clock
-    return NatsSource(read_settings(options))
+    return NatsSource(read_settings(options), clock)
 
 
 async def _make(settings: NatsSettings) -> Consumer:
