@@ -110,7 +110,9 @@ class NatsRig:
 
     def _run(self, work: Callable[[JetStreamContext], Coroutine[Any, Any, T]]) -> T:
         async def connected() -> T:
-            client = await nats.connect(self.url)
+            client = await nats.connect(
+                self.url, user=self.options.get("user"), password=self.options.get("password")
+            )
             try:
                 return await work(client.jetstream())
             finally:

@@ -34,6 +34,8 @@ from tollbook.sdk.source_conformance import (
 )
 from tollbook.values.clock import SystemClock
 
+CONNECTED = b"\x20\x03\x00\x00\x00"
+SUBSCRIBED = b"\x90\x04\x00\x01\x00\x01"
 EVENT: dict[str, Any] = msgspec.json.decode(body(0))
 
 
@@ -248,7 +250,7 @@ def test_workers_with_the_same_client_id_send_each_other_away(rig: MqttRig) -> N
 
 def test_a_broker_that_says_why_it_sends_us_away_is_understood() -> None:
     taken_over = b"\xe0\x02\x8e\x00"
-    with answering(b"\x20\x03\x00\x00\x00", taken_over) as port:
+    with answering(CONNECTED, taken_over) as port:
         source = connect({"host": "127.0.0.1", "port": str(port), "topics": "t"}, SystemClock())
 
         with pytest.raises(Blocked, match="give each worker its own") as refused:
@@ -258,8 +260,35 @@ def test_a_broker_that_says_why_it_sends_us_away_is_understood() -> None:
     assert refused.value.code == "capture.source_taken_over"
 
 
+def test_a_topic_that_is_no_text_is_refused_and_its_body_kept() -> None:
+    packet = b"\x32\x07\x00\x01\xff\x00\x01\x00x"
+    with answering(CONNECTED, SUBSCRIBED + packet) as port:
+        source = connect({"host": "127.0.0.1", "port": str(port), "topics": "t"}, SystemClock())
+        source.open(positions)
+
+        [chunk] = read_once(source)
+
+        source.close()
+    [record] = chunk.records
+    assert record.body == b"x"
+    assert record.refusal is not None
+    assert record.refusal.code == "capture.unreadable_record"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_client_that_chokes_on_a_packet_is_a_failure_and_not_silence() -> None:
+    packet = b"\x32\x0d\x00\x01t\x00\x01\x07\x26\x00\x01a\x00\x01\xff"
+    with answering(CONNECTED, SUBSCRIBED + packet) as port:
+        source = connect({"host": "127.0.0.1", "port": str(port), "topics": "t"}, SystemClock())
+        source.open(positions)
+
+        assert read_until_it_fails(source) == []
+
+        source.close()
+
+
 def test_a_broker_without_a_guarantee_is_refused() -> None:
-    with answering(b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x01\x00\x00") as port:
+    with answering(CONNECTED, b"\x90\x04\x00\x01\x00\x00") as port:
         source = connect({"host": "127.0.0.1", "port": str(port), "topics": "t"}, SystemClock())
 
         with pytest.raises(Blocked, match="only QoS 0") as refused:

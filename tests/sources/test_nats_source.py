@@ -30,6 +30,15 @@ from tollbook.values.clock import FixedClock, SystemClock
 
 EVENT: dict[str, Any] = msgspec.json.decode(body(0))
 ACK_WAIT_SECONDS = 1
+USERS = """
+authorization: { users: [
+  { user: root, password: root }
+  { user: nobody, password: nobody, permissions: { publish: "x", subscribe: "_INBOX.>" } }
+  { user: reader, password: reader, permissions: { subscribe: "_INBOX.>", publish: [
+    "$JS.API.CONSUMER.>", "$JS.ACK.>"
+  ] } }
+] }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +203,40 @@ def test_the_backlog_tells_the_age_of_the_oldest_message(rig: NatsRig) -> None:
     assert before.oldest_seconds is not None
     assert before.oldest_seconds > timedelta(days=365 * 50).total_seconds()
     assert after == Backlog(0)
+
+
+def test_reading_needs_no_more_than_the_consumer(tmp_path: Path) -> None:
+    users = tmp_path / "users.conf"
+    users.write_text(USERS)
+    broker = start_nats(tmp_path, "-c", str(users))
+    rig = NatsRig(broker.port, "small", user="root", password="root")
+    rig.put(bodies(3))
+    source = open_source(rig, user="reader", password="reader")
+
+    backlog = source.backlog()
+    chunks = read_all_that_comes(source)
+    source.settle(chunks)
+
+    assert backlog == Backlog(3)  # it may not look how old they are
+    assert bodies_of(chunks) == bodies(3)
+    assert source.backlog() == Backlog(0)
+    source.close()
+    broker.stop()
+
+
+def test_a_consumer_that_we_may_not_read_is_for_a_person(tmp_path: Path) -> None:
+    users = tmp_path / "users.conf"
+    users.write_text(USERS)
+    broker = start_nats(tmp_path, "-c", str(users))
+    rig = NatsRig(broker.port, "small", user="root", password="root")
+    source = connect({**rig.options, "user": "nobody", "password": "nobody"}, SystemClock())
+
+    with pytest.raises(Blocked, match="does not allow") as refused:
+        source.open(positions)
+
+    source.close()
+    broker.stop()
+    assert refused.value.code == "capture.source_denied"
 
 
 def test_only_the_subject_we_name_is_read(rig: NatsRig) -> None:

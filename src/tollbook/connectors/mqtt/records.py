@@ -14,8 +14,12 @@ def record_of(message: MQTTMessage, levels: Mapping[int, str]) -> SourceRecord:
     properties = message.properties
     content_type: str = getattr(properties, "ContentType", "")
     pairs: list[tuple[str, str]] = getattr(properties, "UserProperty", [])
-    metadata = _metadata(message, pairs, levels)
     body = bytes(message.payload)
+    try:
+        metadata = _metadata(message, pairs, levels)
+    except UnicodeDecodeError:
+        words = "The topic of the message is no UTF-8: have the device publish under another."
+        return SourceRecord(body, refusal=Rejected("capture.unreadable_record", words))
     if content_type:
         metadata["content_type"] = content_type
     try:

@@ -93,6 +93,10 @@ class Session:
             self._changed.wait_for(lambda: self._waiting or self._failure, wait_seconds)
             if not self._waiting:
                 self._check()
+                # The client's thread ends without a word when it is sent what it cannot parse.
+                # Starting it succeeds only then.
+                if self._client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    raise self._unreachable()
             count = min(count_max, len(self._waiting))
             return [self._waiting.popleft() for _ in range(count)]
 

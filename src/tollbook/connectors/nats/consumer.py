@@ -22,11 +22,12 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError, NotFoundError, ServerError, ServiceUnavailableError
 
 from tollbook.connectors.nats.settings import NatsSettings
 from tollbook.errors import Blocked, Failure, Transient
 
+MISSING: Final = "capture.source_missing"
 ANSWER_SECONDS: Final = 10.0
 REQUEST_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 2.0
@@ -35,6 +36,7 @@ RECONNECT_SECONDS: Final = 1
 # More than the 64 MiB a server can be set to let through at most: one message always fits.
 REQUEST_BYTES_MAX: Final = 100 * 1024 * 1024
 ACK_SUBJECT: Final = "$JS.ACK."
+LOOK_SUBJECT: Final = "stream.msg.get"
 PROGRESS: Final = b"+WPI"
 NOT_NOW: Final = b"-NAK"
 
@@ -135,7 +137,7 @@ class Consumer:
         except NotFoundError as error:
             raise self._missing() from error
         except nats.errors.Error as error:
-            raise self._unreachable() from error
+            raise self._failure or self._unreachable() from error
         return found
 
     async def oldest(self, info: ConsumerInfo) -> datetime | None:
@@ -210,8 +212,8 @@ class Consumer:
         settings = self._settings
         try:
             info = await self.info()
-        except Blocked:
-            if not settings.creates_consumer:
+        except Blocked as blocked:
+            if blocked.code != MISSING or not settings.creates_consumer:
                 raise
             info = await self._make_consumer()
         config = info.config
@@ -240,11 +242,13 @@ class Consumer:
             return await self._stream_context().add_consumer(settings.stream, config)
         except NotFoundError as error:
             raise self._missing() from error
+        except (ServerError, ServiceUnavailableError) as error:
+            raise self._unreachable() from error
         except APIError as error:
             words = f"The NATS server refuses the consumer {settings.durable}: {error.description}."
             raise Blocked("capture.source_unfit", words) from error
         except nats.errors.Error as error:
-            raise self._unreachable() from error
+            raise self._failure or self._unreachable() from error
 
     async def _ask(self, count: int) -> None:
         """Ask for messages, unless an earlier request still stands."""
@@ -273,13 +277,13 @@ class Consumer:
             if message.subject == f"{self._inbox}.{self._request}":
                 await self._on_status(message.headers or {})
             return
+        self._asked = max(0, self._asked - 1)
         sequence = message.metadata.sequence.stream
         known = self._held.get(sequence)
         if known:
             # It is in our hands already; its time was over before we could extend it.
             known.reply = message.reply
             return
-        self._asked = max(0, self._asked - 1)
         held = Held(message, sequence, message.reply, self._extensions())
         self._held[sequence] = held
         self._waiting.append(held)
@@ -304,6 +308,8 @@ class Consumer:
     async def _on_error(self, error: Exception) -> None:
         words = str(error)
         self._errors += 1
+        if LOOK_SUBJECT in words.lower():
+            return  # we may not look at the oldest message; reading needs no such permission
         if isinstance(error, ssl.SSLError):
             self._deny(f"No secure connection to the NATS server: {error.reason or error}.")
         elif isinstance(error, nats.errors.AuthorizationError) or "uthorization" in words:
@@ -328,7 +334,9 @@ class Consumer:
             for one in list(self._held.values()):
                 if one.extensions_left > 0 and self._client.is_connected:
                     one.extensions_left -= 1
-                    await self._client.publish(one.reply, PROGRESS)
+                    # What cannot be extended is delivered again; storing it twice is found out.
+                    with contextlib.suppress(OSError, nats.errors.Error):
+                        await self._client.publish(one.reply, PROGRESS)
 
     def _extensions(self) -> int:
         return max(1, int(self._settings.lease_seconds / (self._ack_wait / 3)))
@@ -356,7 +364,7 @@ class Consumer:
 
     def _missing(self) -> Blocked:
         return Blocked(
-            "capture.source_missing",
+            MISSING,
             f"There is no consumer {self._settings.durable} of the stream {self._settings.stream}.",
         )
 

@@ -6,8 +6,12 @@ from collections.abc import Coroutine
 from concurrent.futures import TimeoutError as TookTooLong
 from typing import Any, Final, TypeVar
 
+import nats.errors
+
 from tollbook.errors import Transient
 
+# A failure of the connection that nothing closer to it could explain.
+CODE: Final = "capture.source_unreachable"
 STOP_SECONDS: Final = 10.0
 
 T = TypeVar("T")
@@ -28,9 +32,9 @@ class LoopThread:
             return future.result(seconds)
         except TookTooLong:
             future.cancel()
-            raise Transient(
-                "capture.source_unreachable", "The NATS server does not answer."
-            ) from None
+            raise Transient(CODE, "The NATS server does not answer in time.") from None
+        except (OSError, nats.errors.Error) as error:
+            raise Transient(CODE, f"The NATS server does not answer: {error}.") from error
 
     def stop(self) -> None:
         """End all that runs in the loop, and its thread."""

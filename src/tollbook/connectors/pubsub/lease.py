@@ -49,8 +49,10 @@ class Leases:
                 held = Held(one.message, one.delivery_attempt, one.ack_id, self._extensions)
                 self._held[one.message.message_id] = held
                 fresh.append(held)
-        # The deadline of the subscription may be ten seconds only.
-        self._client.extend([held.ack_id for held in fresh], seconds=self._seconds)
+        # The deadline of the subscription may be ten seconds only. If this fails the messages are
+        # ours all the same: what is in hand has to be given.
+        with contextlib.suppress(Transient, Blocked):
+            self._client.extend([held.ack_id for held in fresh], seconds=self._seconds)
         return fresh
 
     def renew(self, held: Iterable[Held]) -> None:
