@@ -58,6 +58,7 @@ class Session:
         self._is_connected = False
         self._is_ready = False  # connected and subscribed
         self._answered: int | None = None
+        self._is_unconfirmed = False  # acknowledged, and not known to have been taken
         self._failure: Failure | None = None
         self._client = self._make_client()
 
@@ -116,25 +117,17 @@ class Session:
             for one in ours:
                 one.is_settled = True
                 self._acknowledge(one)
-            if not (ours and self._is_ready):
-                return
-            # An acknowledgement is not answered. A broker takes the packets of a connection in
-            # their order, so we ask for something that changes nothing, and wait for that answer.
-            result, mid = self._client.unsubscribe(NEVER_SUBSCRIBED)
-            if result == MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._changed.notify_all()
-                self._changed.wait_for(
-                    lambda: self._answered == mid or not self._is_ready or self._is_full(),
-                    ANSWER_SECONDS,
-                )
+            self._confirm()
 
     def stop(self) -> None:
         """Disconnect; the broker keeps the session and all that was not acknowledged."""
         with self._changed:
-            self._held.clear()
-            self._waiting.clear()
             self._is_stopping = True
             self._changed.notify_all()
+            # A connection that is closed with unread bytes may take our last words along.
+            self._confirm()
+            self._held.clear()
+            self._waiting.clear()
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -178,6 +171,24 @@ class Session:
         if one.connection == self._connection and self._is_connected:
             del self._held[one.message.mid]
             self._client.ack(one.message.mid, one.message.qos)
+            self._is_unconfirmed = True
+
+    def _confirm(self) -> None:
+        """Wait until the broker has taken what we acknowledged, if we are connected.
+
+        An acknowledgement is not answered. But a broker takes the packets of a connection in their
+        order, so we ask for something that changes nothing, and wait for that answer.
+        """
+        if not (self._is_connected and self._is_unconfirmed):
+            return
+        result, mid = self._client.unsubscribe(NEVER_SUBSCRIBED)
+        if result == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self._answered == mid or not self._is_connected or self._is_full(),
+                ANSWER_SECONDS,
+            )
+            self._is_unconfirmed = self._answered != mid
 
     def _fail(self, failure: Failure) -> None:
         self._failure = failure
