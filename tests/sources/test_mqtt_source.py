@@ -3,7 +3,7 @@
 import gc
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from tollbook.values.clock import SystemClock
 
 CONNECTED = b"\x20\x03\x00\x00\x00"
 SUBSCRIBED = b"\x90\x04\x00\x01\x00\x01"
+Start = Callable[..., Broker]
 EVENT: dict[str, Any] = msgspec.json.decode(body(0))
 
 
@@ -44,6 +45,20 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker = start_mosquitto(tmp_path_factory.mktemp("mosquitto"))
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def start_own(tmp_path: Path) -> Iterator[Start]:
+    """Give what starts a broker of the test's own, and ends it with the test."""
+    started: list[Broker] = []
+
+    def start(*said: str) -> Broker:
+        started.append(start_mosquitto(tmp_path, *said))
+        return started[-1]
+
+    yield start
+    for broker in started:
+        broker.stop()
 
 
 @pytest.fixture
@@ -152,8 +167,8 @@ def test_what_we_may_leave_unacknowledged_bounds_what_we_have_in_hand(rig: MqttR
     assert book.bodies == Counter(bodies(200))
 
 
-def test_what_is_in_hand_while_the_broker_restarts_is_given_once(tmp_path: Path) -> None:
-    broker = start_mosquitto(tmp_path)
+def test_what_is_in_hand_while_the_broker_restarts_is_given_once(start_own: Start) -> None:
+    broker = start_own()
     rig, book = MqttRig(broker.port, "restart"), Book()
     rig.put(bodies(60))
     source = rig.connect()
@@ -314,12 +329,12 @@ def test_a_message_without_a_guarantee_is_taken_as_it_comes(rig: MqttRig) -> Non
     assert [record.metadata["qos"] for record in records] == ["0", "1"]
 
 
-def test_a_wrong_password_is_for_a_person(tmp_path: Path) -> None:
+def test_a_wrong_password_is_for_a_person(tmp_path: Path, start_own: Start) -> None:
     passwords = tmp_path / "passwords"
     subprocess.run(
         [program("mosquitto_passwd"), "-b", "-c", str(passwords), "tollbook", "right"], check=True
     )
-    broker = start_mosquitto(tmp_path, "allow_anonymous false", f"password_file {passwords}")
+    broker = start_own("allow_anonymous false", f"password_file {passwords}")
     options = {"host": "127.0.0.1", "port": str(broker.port), "topics": "t/#", "user": "tollbook"}
     right, wrong = (
         connect({**options, "password": password}, SystemClock()) for password in ("right", "wrong")
@@ -330,17 +345,17 @@ def test_a_wrong_password_is_for_a_person(tmp_path: Path) -> None:
     with pytest.raises(Blocked, match="does not let us in") as refused:
         wrong.open(positions)
     wrong.close()
-    broker.stop()
 
     assert refused.value.code == "capture.source_denied"
 
 
 # The client library leaves the socket of a failed handshake to the collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_connection_by_tls_trusts_only_the_authority_we_name(tmp_path: Path) -> None:
+def test_a_connection_by_tls_trusts_only_the_authority_we_name(
+    tmp_path: Path, start_own: Start
+) -> None:
     files = certificates(tmp_path)
-    broker = start_mosquitto(
-        tmp_path,
+    broker = start_own(
         "listener PORT 127.0.0.1",
         f"cafile {files.authority}",
         f"certfile {files.certificate}",
@@ -355,7 +370,6 @@ def test_a_connection_by_tls_trusts_only_the_authority_we_name(tmp_path: Path) -
     with pytest.raises(Blocked, match="No secure connection") as refused:
         strange.open(positions)
     strange.close()
-    broker.stop()
 
     assert refused.value.code == "capture.source_denied"
     del refused

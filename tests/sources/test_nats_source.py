@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from tollbook.sdk.source import Backlog, Source
 from tollbook.sdk.source_conformance import Book, SourceConformance, bodies, body
 from tollbook.values.clock import FixedClock, SystemClock
 
+Start = Callable[..., Broker]
 EVENT: dict[str, Any] = msgspec.json.decode(body(0))
 ACK_WAIT_SECONDS = 1
 USERS = """
@@ -46,6 +47,20 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker = start_nats(tmp_path_factory.mktemp("nats"))
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def start_own(tmp_path: Path) -> Iterator[Start]:
+    """Give what starts a broker of the test's own, and ends it with the test."""
+    started: list[Broker] = []
+
+    def start(*said: str) -> Broker:
+        started.append(start_nats(tmp_path, *said))
+        return started[-1]
+
+    yield start
+    for broker in started:
+        broker.stop()
 
 
 @pytest.fixture
@@ -205,10 +220,10 @@ def test_the_backlog_tells_the_age_of_the_oldest_message(rig: NatsRig) -> None:
     assert after == Backlog(0)
 
 
-def test_reading_needs_no_more_than_the_consumer(tmp_path: Path) -> None:
+def test_reading_needs_no_more_than_the_consumer(tmp_path: Path, start_own: Start) -> None:
     users = tmp_path / "users.conf"
     users.write_text(USERS)
-    broker = start_nats(tmp_path, "-c", str(users))
+    broker = start_own("-c", str(users))
     rig = NatsRig(broker.port, "small", user="root", password="root")
     rig.put(bodies(3))
     source = open_source(rig, user="reader", password="reader")
@@ -221,13 +236,12 @@ def test_reading_needs_no_more_than_the_consumer(tmp_path: Path) -> None:
     assert bodies_of(chunks) == bodies(3)
     assert source.backlog() == Backlog(0)
     source.close()
-    broker.stop()
 
 
-def test_a_consumer_that_we_may_not_read_is_for_a_person(tmp_path: Path) -> None:
+def test_a_consumer_that_we_may_not_read_is_for_a_person(tmp_path: Path, start_own: Start) -> None:
     users = tmp_path / "users.conf"
     users.write_text(USERS)
-    broker = start_nats(tmp_path, "-c", str(users))
+    broker = start_own("-c", str(users))
     rig = NatsRig(broker.port, "small", user="root", password="root")
     source = connect({**rig.options, "user": "nobody", "password": "nobody"}, SystemClock())
 
@@ -235,7 +249,6 @@ def test_a_consumer_that_we_may_not_read_is_for_a_person(tmp_path: Path) -> None
         source.open(positions)
 
     source.close()
-    broker.stop()
     assert refused.value.code == "capture.source_denied"
 
 
@@ -249,8 +262,8 @@ def test_only_the_subject_we_name_is_read(rig: NatsRig) -> None:
     assert chunks == []
 
 
-def test_reading_goes_on_when_the_server_was_killed(tmp_path: Path) -> None:
-    broker = start_nats(tmp_path)
+def test_reading_goes_on_when_the_server_was_killed(start_own: Start) -> None:
+    broker = start_own()
     rig, book = NatsRig(broker.port, "killed"), Book()
     rig.put(bodies(60))
     source = open_source(rig)
@@ -314,8 +327,8 @@ def test_a_consumer_that_was_deleted_under_us_is_for_a_person(rig: NatsRig) -> N
     assert refused.value.code == "capture.source_missing"
 
 
-def test_a_wrong_token_is_for_a_person(tmp_path: Path) -> None:
-    broker = start_nats(tmp_path, "--auth", "right")
+def test_a_wrong_token_is_for_a_person(start_own: Start) -> None:
+    broker = start_own("--auth", "right")
     options = {"servers": f"nats://127.0.0.1:{broker.port}", "stream": "s", "token": "wrong"}
     source = connect(options, SystemClock())
 
@@ -323,15 +336,14 @@ def test_a_wrong_token_is_for_a_person(tmp_path: Path) -> None:
         source.open(positions)
 
     source.close()
-    broker.stop()
     assert refused.value.code == "capture.source_denied"
 
 
-def test_a_connection_by_tls_trusts_only_the_authority_we_name(tmp_path: Path) -> None:
+def test_a_connection_by_tls_trusts_only_the_authority_we_name(
+    tmp_path: Path, start_own: Start
+) -> None:
     files = certificates(tmp_path)
-    broker = start_nats(
-        tmp_path, "--tls", "--tlscert", str(files.certificate), "--tlskey", str(files.key)
-    )
+    broker = start_own("--tls", "--tlscert", str(files.certificate), "--tlskey", str(files.key))
     options = {"servers": f"tls://127.0.0.1:{broker.port}", "stream": "s", "tls": "true"}
     trusting = connect({**options, "ca_file": str(files.authority)}, SystemClock())
     strange = connect(options, SystemClock())
@@ -343,7 +355,6 @@ def test_a_connection_by_tls_trusts_only_the_authority_we_name(tmp_path: Path) -
 
     trusting.close()
     strange.close()
-    broker.stop()
     assert refused.value.code == "capture.source_denied"
 
 
