@@ -1,6 +1,7 @@
 """`tollbook source` on brokers, as a person at a terminal uses it."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,34 @@ import pytest
 from click.testing import CliRunner
 
 from door import furnish
-from sources.mosquitto import MqttRig, start_mosquitto
+from sources.mosquitto import MqttRig, device, publish, start_mosquitto
 from sources.nats_server import NatsRig, start_nats
 from sources.pubsub_rig import PubSubRig
 from sources.pubsub_server import PubSubServer
 from tollbook.cli.source import source
 from tollbook.errors import Blocked
+from tollbook.masterdata.step import apply_plan, plan_documents
 from tollbook.sdk.source_conformance import SourceRig, bodies
 from tollbook.storage.database import Database
+
+AT = datetime(2023, 12, 1, tzinfo=UTC)
+METERS: dict[str, Any] = {
+    "id": "meters",
+    "input": "json",
+    "event": {
+        "type": "llm.request",
+        "source": {"template": "meter/{meta.device}"},
+        "id": "$.n",
+        "subject": "cus_001",
+        "time": "$.at",
+        "data": {
+            "model": "m",
+            "region": "us",
+            "input_tokens": {"path": "$.tokens", "as": "integer"},
+            "output_tokens": {"path": "$.tokens", "as": "integer"},
+        },
+    },
+}
 
 
 @pytest.fixture
@@ -65,6 +86,32 @@ def test_a_broker_is_read_until_nothing_waits(rig: SourceRig, run: Any) -> None:
     assert pumped["duplicate"] == 10
     assert pumped["rejected"] == 1
     assert (shown["connector"], shown["records"]) == (rig.connector, 41)
+
+
+@pytest.mark.parametrize("rig", ["mqtt"], indirect=True)
+def test_a_device_that_knows_no_events_is_read_by_a_mapping_with_an_id_recipe(
+    rig: MqttRig, run: Any, database: Database
+) -> None:
+    with database.transaction() as connection:
+        planned = plan_documents(connection, {"source_mappings": [METERS]}, AT)
+        assert planned.problems == ()
+        apply_plan(connection, planned, by="ann", reason="a test", at=AT)
+    readings = [b'{"n": %d, "at": "2023-11-16T18:00:00Z", "tokens": 7}' % n for n in range(30)]
+    with device(rig.port) as client:
+        for reading in [*readings, *readings[:10], b'{"n": 99}']:
+            publish(client, rig.topic, reading)
+
+    options = {"mapping": "meters", "topic_levels": "site/{device}/usage"}
+    pumped = json.loads(run(rig, "run", "usage", "--until-idle", "--json", **options))
+
+    assert {name: pumped[name] for name in ("accepted", "duplicate", "rejected")} == {
+        "accepted": 30,
+        "duplicate": 10,  # the device sent them again, under other packet ids
+        "rejected": 1,
+    }
+    with database.transaction() as connection:
+        row = connection.execute("select distinct source from usage_event").fetchall()
+    assert row == [("meter/meter-7",)]
 
 
 @pytest.mark.parametrize("rig", ["nats", "pubsub"], indirect=True)
