@@ -101,7 +101,8 @@ def test_ignored_records_are_counted_with_the_answers(database: Database, gatewa
     take(gateway, record(call(1), call(2, error="x")), record(call(3, error="x")))
 
     with database.transaction() as connection:
-        assert store.tallies(connection) == {"accepted": 1, "ignored": 2}
+        told = store.tallies(connection)
+    assert {answer: count for (_, answer), count in told.items()} == {"accepted": 1, "ignored": 2}
 
 
 def test_what_cannot_be_mapped_is_kept_as_it_came(database: Database, gateway: Desk) -> None:
