@@ -15,7 +15,7 @@ from tollbook.flow.capture.mapping import CompiledMapping, ForeignRecord, select
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Meter
 from tollbook.values.quantity import parse_quantity, plain
-from tollbook.values.selection import as_text, is_every
+from tollbook.values.selection import as_text, is_every, written_step
 
 UNKNOWN_SUBJECT: Final = "capture.unknown_subject"
 _ADDITIVE: Final = frozenset({"count", "sum"})
@@ -208,7 +208,7 @@ def _unread(body: bytes, used: Sequence[tuple[str | int, ...]]) -> Iterator[str]
         if number == FIELDS_MAX:
             return
         if not any(_covers(path, steps) for path in used):
-            yield "$" + "".join("[*]" if is_every(step) else f".{step}" for step in steps)
+            yield "$" + "".join(map(written_step, steps))
 
 
 def _leaves(value: Any, steps: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
