@@ -16,6 +16,7 @@ from tollbook.flow.post.policy import DeliveryPolicy
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
 from tollbook.runtime.intake import Desk, current_admission
+from tollbook.runtime.known import Known
 from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.street import Street
@@ -66,6 +67,7 @@ class App:
         self._targets: dict[str, Target] = {}
         # Requests come in several threads; each ERP is connected once.
         self._connecting = threading.Lock()
+        self.known = Known(self.catalog)
 
     def catalog(self, connection: Connection) -> Catalog:
         """Return all master data as known now."""

@@ -153,7 +153,7 @@ class TestRepeating:
         company.meter()
         step_by_step = only(company.usages())
         with database.transaction() as connection:
-            connection.execute("truncate usage_hour, usage_hour_member, summarized_meters")
+            connection.execute("truncate usage_hour, usage_day, usage_point, summarized_meters")
 
         company.summarize()
 

@@ -24,6 +24,7 @@ from tollbook.api.v1 import (
     prices,
     signals,
     sources,
+    usage,
 )
 from tollbook.api.webhooks import Hooks, hook_routes
 from tollbook.app import App, open_app
@@ -77,7 +78,7 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     api.router.routes.extend(hook_routes(hooks, read_body))
     for module in (
         *(capture, mappings, masterdata, billing, posting, control, prices, signals),
-        sources,
+        *(sources, usage),
     ):
         api.include_router(module.router)
     api.add_middleware(LimitBody)

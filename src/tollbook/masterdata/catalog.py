@@ -93,6 +93,10 @@ class Catalog:
         """Return the customer as of a day."""
         return _record(self.in_force("customer", customer_id, on), Customer)
 
+    def contract(self, contract_id: str, on: date) -> Contract | None:
+        """Return the contract version in force on a day."""
+        return _record(self.in_force("contract", contract_id, on), Contract)
+
     def product(self, product_id: str, on: date) -> Product | None:
         """Return the product as of a day."""
         return _record(self.in_force("product", product_id, on), Product)
@@ -120,6 +124,27 @@ class Catalog:
     def gl_map(self, entity_id: str, on: date) -> GlMap | None:
         """Return the GL map of a legal entity in force on a day; its key is the entity id."""
         return _record(self.in_force("gl_map", entity_id, on), GlMap)
+
+    def zone(self, customer_id: str, contract: Contract | None) -> str:
+        """Return the time zone of a customer's days, under a contract if it has one.
+
+        The contract's, else the customer's, else the entity's. The latest version of each decides,
+        back in time too: so windows tile, also when a zone is corrected.
+        """
+        customer = self.customer(customer_id, date.max)
+        entity = self.entity(contract.entity_id, date.max) if contract else None
+        stated = (contract and contract.zone, customer and customer.zone, entity and entity.zone)
+        return next((zone for zone in stated if zone), "UTC")
+
+    @property
+    def zones(self) -> frozenset[str]:
+        """Every time zone that a record names."""
+        found = [version.record for versions in self.versions.values() for version in versions]
+        return frozenset(
+            record.zone
+            for record in found
+            if isinstance(record, LegalEntity | Customer | Contract) and record.zone
+        )
 
     def contract_segments(self, month: Month) -> Iterator[tuple[Contract, date, date]]:
         """Yield (contract version, first day, day after the last) for each part of the month.

@@ -29,7 +29,7 @@ QUESTIONS: Final[dict[str, LiteralString]] = {
                and a.meter_id = b.meter_id and a.starts_at < b.ends_at and b.starts_at < a.ends_at
         where not exists (select from metered_usage n where n.replaces in (a.usage_id, b.usage_id))
           and exists (
-            select from usage_hour u
+            select from usage_of_meter u
             where u.customer_id = a.customer_id and u.meter_id = a.meter_id
               and u.hour >= greatest(a.starts_at, b.starts_at)
               and u.hour < least(a.ends_at, b.ends_at)

@@ -13,11 +13,20 @@ import psycopg
 
 from tollbook.errors import Transient
 from tollbook.flow.capture import store
-from tollbook.flow.capture.admit import Admission, Refused, Verdict, admit_all, build_admission
+from tollbook.flow.capture.admit import (
+    Admission,
+    Admitted,
+    Refused,
+    Verdict,
+    admit_all,
+    build_admission,
+)
 from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.foreign import judge_records
 from tollbook.flow.capture.mapping import ForeignRecord
 from tollbook.flow.capture.step import Captured, capture, days_of, join
+from tollbook.flow.meter.summary.store import add_deltas
+from tollbook.flow.meter.tally import Tally
 from tollbook.masterdata.store import load_catalog
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
@@ -64,6 +73,7 @@ class Desk:
         self._process = f"{os.getpid()} since {clock.now():%Y-%m-%dT%H:%M:%SZ}"
         self._lock = threading.Lock()
         self._admission: Admission | None = None
+        self._tally: Tally | None = None
         self._state: tuple[int, datetime | None] | None = None
         self._checked = 0.0
         self._days: frozenset[date] = frozenset()
@@ -187,6 +197,7 @@ class Desk:
                         door=door,
                         at=at,
                         is_repeat_likely=self._repeats_ahead > 0,
+                        counting=self._count,
                     )
                     store.add_tally(connection, self._process, captured.counts.items())
                     return captured
@@ -226,10 +237,15 @@ class Desk:
         with self._database.transaction() as connection:
             state = store.master_data_state(connection)
             if state != self._state:
-                self._admission = current_admission(
+                self._admission, self._tally = _known(
                     connection, at=self._clock.now(), future_hours_max=self._future_hours_max
                 )
                 self._state = state
+
+    def _count(self, connection: Connection, events: Sequence[Admitted], receipt: int) -> None:
+        # Compiled with the admission or later: it knows every type that was let in.
+        assert self._tally is not None
+        add_deltas(connection, self._tally.add(events), receipt)
 
 
 def _not_stored() -> Transient:
@@ -242,9 +258,16 @@ def _not_stored() -> Transient:
 
 def current_admission(connection: Connection, *, at: datetime, future_hours_max: int) -> Admission:
     """Read what the door knows at an instant."""
+    return _known(connection, at=at, future_hours_max=future_hours_max)[0]
+
+
+def _known(
+    connection: Connection, *, at: datetime, future_hours_max: int
+) -> tuple[Admission, Tally]:
     catalog = load_catalog(connection, known_at=at)
     crosswalk = store.read_crosswalk(connection)
-    return build_admission(catalog, crosswalk, future_hours_max=future_hours_max)
+    admission = build_admission(catalog, crosswalk, future_hours_max=future_hours_max)
+    return admission, Tally.of(catalog, crosswalk)
 
 
 class Intake:

@@ -34,6 +34,7 @@ from tollbook.flow.capture.mapping import (
 from tollbook.flow.capture.schema import DataRule, check_data, compile_rule, read_data
 from tollbook.masterdata.catalog import SINCE_EVER, Catalog
 from tollbook.records.commercial import EventType, Meter
+from tollbook.values.formula import fields_of, parse_formula
 from tollbook.values.period import midnight
 
 OLDEST: Final = ZERO
@@ -44,7 +45,9 @@ UNREADABLE: Final = "(unreadable)"
 CAUSE_CHARACTERS_MAX: Final = 200
 
 # Aggregations that add or compare their value; unique_count only tells values apart.
-_NUMERIC: Final = frozenset({"sum", "max", "latest"})
+_NUMERIC: Final = frozenset(
+    {"sum", "min", "max", "average", "latest", "time_weighted_sum", "percentile"}
+)
 
 # (subject, customer, valid from, valid until), the bounds open when None.
 CrosswalkRow = tuple[str, str, datetime | None, datetime | None]
@@ -54,7 +57,7 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     """An event that may be stored.
 
     `digest` is its identity, `f1` and `f2` its fingerprint; `occurred_us` is its instant in
-    microseconds since the year 2000 (UTC), `data` its canonical JSON, `values` what it says: a
+    microseconds since the year 2000 (UTC), `data` its canonical JSON, `said` the same decoded: a
     dictionary, or an object whose attributes have the names of the members.
     """
 
@@ -67,8 +70,16 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     type: str
     subject: str
     data: bytes
-    values: Any
+    said: Any
     raw: bytes
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the event says, by name."""
+        if isinstance(self.said, dict):
+            return self.said
+        members = msgspec.structs.asdict(self.said).items()
+        return {name: value for name, value in members if value is not msgspec.UNSET}
 
     @property
     def occurred_at(self) -> datetime:
@@ -340,14 +351,7 @@ def _quantity_fields(catalog: Catalog, event_type: str) -> tuple[str, ...]:
         for version in versions
         if isinstance(version.record, Meter)
     ]
-    return tuple(
-        sorted(
-            {
-                meter.value
-                for meter in meters
-                if meter.event_type == event_type
-                and meter.value is not None
-                and meter.aggregation in _NUMERIC
-            }
-        )
-    )
+    mine = [meter for meter in meters if meter.event_type == event_type]
+    added = {meter.value for meter in mine if meter.value and meter.aggregation in _NUMERIC}
+    formulas = {meter.expression for meter in mine if meter.expression}
+    return tuple(sorted(added.union(*(fields_of(parse_formula(text)) for text in formulas))))

@@ -1,7 +1,7 @@
 """Stores arrivals in one transaction, and repairs what was refused: correct, replay, discard, void."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -107,6 +107,10 @@ def days_of(verdicts: Iterable[Verdict]) -> set[date]:
     return {DAY_ZERO + timedelta(days=number) for number in numbers}
 
 
+# Counts events that were just stored under a receipt, in their transaction.
+Counting = Callable[[Connection, Sequence[Admitted], int], None]
+
+
 def capture(
     connection: Connection,
     *,
@@ -114,10 +118,12 @@ def capture(
     door: str,
     at: datetime,
     is_repeat_likely: bool = True,
+    counting: Counting | None = None,
 ) -> Captured:
     """Store what was admitted, quarantine what was refused, and answer for each event.
 
     Nothing is acknowledged before the caller has committed. The partitions of the days must exist.
+    `counting` is given the events that are new; without it their days are marked dirty.
     """
     receipt = store.insert_receipt(connection, door=door, at=at)
     admitted: list[tuple[int, Admitted]] = []
@@ -127,9 +133,11 @@ def capture(
             admitted.append((number, verdict))
         else:
             refused.append((number, verdict))
-    others = _store_admitted(
-        connection, admitted, receipt=receipt, at=at, is_repeat_likely=is_repeat_likely
-    )
+    if not admitted:
+        others = {}
+    else:
+        arriving = _Arriving(receipt, at, is_repeat_likely, counting)
+        others = _store_admitted(connection, admitted, arriving)
     if refused:
         _quarantine(connection, [one for _, one in refused], door=door, at=at)
         others |= {number: _rejected(one) for number, one in refused}
@@ -329,21 +337,27 @@ def find_event(connection: Connection, event_id: str) -> events.StoredEvent:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Arriving:
+    """How a group is stored: under which receipt, when, and what else is done with new events."""
+
+    receipt: int
+    at: datetime
+    is_repeat_likely: bool
+    counting: Counting | None
+
+
 def _store_admitted(
-    connection: Connection,
-    admitted: Sequence[tuple[int, Admitted]],
-    *,
-    receipt: int,
-    at: datetime,
-    is_repeat_likely: bool,
+    connection: Connection, admitted: Sequence[tuple[int, Admitted]], group: _Arriving
 ) -> dict[int, Answer]:
     """Store events, each with its position, and return the answers of those that were not new."""
-    if not admitted:
-        return {}
     first, again = _first_of_each(admitted)
-    known = events.insert_new(connection, first, receipt=receipt, is_repeat_likely=is_repeat_likely)
+    known = events.insert_new(
+        connection, first, receipt=group.receipt, is_repeat_likely=group.is_repeat_likely
+    )
     new = [one for one in first if one[1].key not in known] if known else first
-    _note_days(connection, [event for _, event in new], receipt=receipt)
+    if new:
+        _note_new(connection, [event for _, event in new], group)
     if known:
         again += [one for one in first if one[1].key in known]
     if not again:
@@ -351,8 +365,8 @@ def _store_admitted(
     repeated = {event.digest for _, event in again}
     for number, event in new:
         if event.digest in repeated:
-            known[event.key] = events.Known(receipt, number, event.f1, event.f2)
-    return _answer_repeated(connection, sorted(again), known, at)
+            known[event.key] = events.Known(group.receipt, number, event.f1, event.f2)
+    return _answer_repeated(connection, sorted(again), known, group.at)
 
 
 def _first_of_each(
@@ -376,22 +390,15 @@ def _digest_of(one: tuple[int, Admitted]) -> bytes:
     return one[1].digest
 
 
-def _note_days(connection: Connection, new: Sequence[Admitted], *, receipt: int) -> None:
-    if not new:
+def _note_new(connection: Connection, new: Sequence[Admitted], group: _Arriving) -> None:
+    days = Counter([event.occurred_us // DAY_MICROSECONDS for event in new])
+    numbers = [(DAY_ZERO + timedelta(days=day), number) for day, number in days.items()]
+    events.insert_days(connection, numbers, receipt=group.receipt)
+    if group.counting is not None:
+        group.counting(connection, new, group.receipt)
         return
-    instants = [event.occurred_us for event in new]
-    day = min(instants) // DAY_MICROSECONDS
-    if max(instants) // DAY_MICROSECONDS == day:
-        # As nearly always: then only the types are counted.
-        numbers = {(day, name): n for name, n in Counter([event.type for event in new]).items()}
-    else:
-        numbers = Counter([(event.day_number, event.type) for event in new])
-    by_day: Counter[date] = Counter()
-    for (day, _), number in numbers.items():
-        by_day[DAY_ZERO + timedelta(days=day)] += number
-    events.insert_days(connection, by_day.items(), receipt=receipt)
-    dirty = {((DAY_ZERO + timedelta(days=day)).isoformat(), name) for day, name in numbers}
-    store.mark_dirty(connection, dirty, receipt=receipt)
+    dirty = {(event.occurred_at.date().isoformat(), event.type) for event in new}
+    store.mark_dirty(connection, dirty, receipt=group.receipt)
 
 
 def _answer_repeated(

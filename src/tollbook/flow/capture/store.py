@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from tollbook.flow.capture.admit import Admitted, CrosswalkRow, Refused
 from tollbook.flow.capture.identity import conflict_id
 from tollbook.flow.capture.json_text import canonical
-from tollbook.storage.database import Connection
+from tollbook.storage.database import Connection, decode_json
 
 QuarantineState = Literal["open", "replayed", "discarded"]
 
@@ -30,7 +30,7 @@ class Reused:
     occurred_at: datetime
     f1: int
     f2: int
-    data: Any
+    data: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def conflict_of_reused(event: Reused) -> NewConflict:
         "type": event.type,
         "subject": event.subject,
         "time": event.occurred_at,
-        "data": event.data,
+        "data": decode_json(event.data),
     }
     return NewConflict(
         conflict_id(event.h.bytes, event.f1, event.f2),

@@ -1,29 +1,38 @@
 """Summarize the days that changed; meter a month from the summaries."""
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
+from uuid import UUID
 
-from tollbook.errors import Transient
+from tollbook.errors import Rejected, Transient
 from tollbook.flow.capture.store import swept_through
 from tollbook.flow.meter import store
-from tollbook.flow.meter.events import store as events
-from tollbook.flow.meter.store import Uncovered
-from tollbook.flow.meter.window import (
-    Window,
-    is_news,
-    usage_of,
-    windows,
+from tollbook.flow.meter.current import (
+    Ask,
+    CurrentUsage,
+    View,
+    WindowUsage,
+    day_types,
+    questions_for,
+    usages_from,
+    view_of,
 )
+from tollbook.flow.meter.events import store as events
+from tollbook.flow.meter.events.store import EventBehind
+from tollbook.flow.meter.layout import basis, event_types, generation, stretches
+from tollbook.flow.meter.progress import store as progress
+from tollbook.flow.meter.store import Uncovered
+from tollbook.flow.meter.summary import store as summary
+from tollbook.flow.meter.window import Window, is_news, usage_of, windows
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Meter
 from tollbook.records.usage import MeteredUsage
 from tollbook.storage.database import Connection
-from tollbook.values.codec import content_hash
-from tollbook.values.ids import UsageId, written_event_id
+from tollbook.values.ids import UsageId, read_event_id, written_event_id
 from tollbook.values.period import Month, Period
+from tollbook.values.zone import bucket_minutes
 from tollbook.worklist.holding import Held, hold
 
 # More of one day are found when these are cured: they have one cause.
@@ -50,26 +59,30 @@ class Metered:
     set_aside: tuple[str, ...] = ()
 
 
-def summarize(connection: Connection, *, catalog: Catalog, at: datetime) -> Summarized:
-    """Count the dirty days again, so that summaries hold exactly the receipts to a watermark.
+def summarize(
+    connection: Connection, *, catalog: Catalog, at: datetime, rows_max: int | None = None
+) -> Summarized:
+    """Bring the summaries up to date, so that they hold exactly the receipts to a watermark.
 
-    The watermark is taken first. An event committed after it is left out and keeps its day dirty.
+    Days that are dirty are counted again from the events; for all others, what the door counted is
+    added. The watermark is taken first: what is committed after it is left for the next time. With
+    `rows_max`, only as many receipts are taken as have about so many rows, to end soon.
     """
-    store.lock(connection)
-    through = store.watermark(connection)
-    dirty = store.take_dirty_days(connection, through=through)
-    dirty |= _days_of_new_meters(connection, catalog)
+    progress.lock(connection)
+    through = progress.watermark(connection)
+    if rows_max is not None:
+        through = summary.receipt_to_fold(connection, through=through, rows=rows_max)
+    dirty = progress.take_dirty_days(connection, through=through)
+    dirty |= _days_known_otherwise(connection, catalog, through)
     rows = 0
     set_aside: list[str] = []
     for day, event_type in sorted(dirty):
-        events.clear_day(connection, day, event_type)
-        held: list[Held] = []
-        for meter in _meters(catalog, event_type, day):
-            rows += events.summarize_day(connection, meter, day, through)
-            held += _unusable(connection, meter, day, through)
+        made, held = _count_again(connection, catalog, day, event_type, through)
+        rows += made
         hold(connection, held, scope=f"meter:{day}:{event_type}:", at=at)
         set_aside += [one.object_id for one in held]
-    store.set_summarized(connection, through)
+    rows += summary.fold(connection, through=through, skip=dirty)
+    progress.set_summarized(connection, through)
     return Summarized(len(dirty), rows, through, tuple(set_aside))
 
 
@@ -80,8 +93,8 @@ def meter(connection: Connection, *, catalog: Catalog, month: Month, at: datetim
     that no contract pays for becomes a work item. Transient when the summaries hold events that
     the sweep of identities has not passed.
     """
-    store.lock(connection)
-    through = store.summarized_through(connection)
+    progress.lock(connection)
+    through = progress.summarized_through(connection)
     if swept_through(connection) < through:
         raise Transient(
             "meter.not_swept",
@@ -108,42 +121,112 @@ def meter(connection: Connection, *, catalog: Catalog, month: Month, at: datetim
     )
 
 
-def _days_of_new_meters(connection: Connection, catalog: Catalog) -> set[tuple[date, str]]:
-    """Return the days that other meters counted than are known now."""
-    versions: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
-    for key in catalog.keys("meter"):
-        for version in catalog.versions["meter", key]:
-            assert isinstance(version.record, Meter)
-            content = (key, version.version, f"{version.effective_from} {version.content_hash}")
-            versions[version.record.event_type].append(content)
-    return {
-        (day, event_type)
-        for event_type, found in sorted(versions.items())
-        if store.set_basis(connection, event_type, content_hash(found))
-        for day in events.days_with(connection, event_type)
-    }
+def current_usage(
+    connection: Connection, *, known: Callable[[Connection], View], ask: Ask, at: datetime
+) -> CurrentUsage:
+    """Return what was used until now, with every event acknowledged by now.
 
-
-def _meters(catalog: Catalog, event_type: str, day: date) -> list[Meter]:
-    in_force = [catalog.meter(key, day) for key in catalog.keys("meter")]
-    return [found for found in in_force if found is not None and found.event_type == event_type]
-
-
-def _unusable(connection: Connection, meter: Meter, day: date, through: int) -> list[Held]:
-    """Return the events that a meter cannot count, for a person to correct."""
-    if meter.value is None:
-        return []
-    found = events.unusable_events(connection, meter, day, through, limit=UNUSABLE_SHOWN_MAX)
-    return [
-        Held(
-            code="meter.unusable_value",
-            cause=meter.meter_id,
-            message=f"Events of type {meter.event_type} have no usable {meter.value}, which meter "
-            f"{meter.meter_id} counts: void them and send them again, or correct the meter.",
-            object_id=f"meter:{day}:{meter.event_type}:{written_event_id(h.bytes)}",
+    Must be the first thing its transaction does, so that all it reads is of one moment; `known`
+    gives master data in it.
+    """
+    progress.see_one_moment(connection)
+    view = known(connection)
+    asked = questions_for(view, ask, at=at)
+    usages: list[WindowUsage] = []
+    # Questions that name a customer and questions about all of them are asked apart.
+    for named in (False, True):
+        some = [one for one in asked if bool(one.question.customer_id) is named]
+        found = store.answer(
+            connection,
+            [one.question for one in some],
+            with_deltas=True,
+            group_by=ask.group_by,
+            until=at,
         )
-        for h in found
-    ]
+        usages += usages_from(view, ask, some, found)
+    pending = bool(asked) and progress.recount_waits(connection, *day_types(asked))
+    return CurrentUsage(
+        as_of=at,
+        complete_through_receipt=progress.summarized_through(connection),
+        latest_receipt=progress.latest_receipt(connection),
+        recount_pending=pending,
+        usages=tuple(usages),
+    )
+
+
+def events_behind_window(
+    connection: Connection,
+    *,
+    view: View,
+    ask: Ask,
+    at: datetime,
+    limit: int,
+    after: str | None = None,
+) -> list[EventBehind]:
+    """Return the events behind the current usage of one customer and meter, from `after` on.
+
+    All that this transaction sees: those that `current_usage` counts at the same moment.
+    """
+    if not ask.customer_id or not ask.meter_id:
+        raise Rejected("meter.unclear_usage", "Name one customer and one meter.")
+    first = UUID(bytes=read_event_id(after)) if after is not None else UUID(int=0)
+    found: list[EventBehind] = []
+    for one in questions_for(view, replace(ask, window=None, group_by=()), at=at):
+        found += events.counted(connection, one.question, through=None, after=first, limit=limit)
+    return found
+
+
+def _count_again(
+    connection: Connection, catalog: Catalog, day: date, event_type: str, through: int
+) -> tuple[int, list[Held]]:
+    """Count a day from its events; return how many rows that made, and what nothing can count."""
+    summary.clear_day(connection, day, event_type)
+    minutes = bucket_minutes(catalog.zones)
+    rows = 0
+    held: list[Held] = []
+    for stretch in stretches(catalog, event_type):
+        for layout in stretch.layouts if stretch.first <= day < stretch.until else ():
+            made, unusable = summary.summarize_day(
+                connection, layout, day, through=through, minutes=minutes, limit=UNUSABLE_SHOWN_MAX
+            )
+            rows += made
+            for meter, found in unusable:
+                held += [_unusable(meter, day, h) for h in found]
+    summary.roll_up_day(connection, day, event_type)
+    return rows, held
+
+
+def _days_known_otherwise(
+    connection: Connection, catalog: Catalog, through: int
+) -> set[tuple[date, str]]:
+    """Return the days that were counted by other meters, or for other customers, than known now."""
+    known = generation(catalog)
+    before, crosswalk = progress.known_generations(connection)
+    bases = {event_type: basis(catalog, event_type) for event_type in event_types(catalog)}
+    days: set[tuple[date, str]] = set()
+    for event_type, found in bases.items():
+        if progress.set_basis(connection, event_type, found):
+            days |= {(day, event_type) for day in events.days_with(connection, event_type)}
+    if known != before:
+        changed = summary.changed_subjects(connection)
+        if changed:
+            days |= summary.days_of_subjects(connection, changed)
+            crosswalk = known
+        progress.set_generations(connection, known, crosswalk, bucket_minutes(catalog.zones))
+    days |= summary.stale_days(connection, bases, generation=crosswalk, through=through)
+    return days
+
+
+def _unusable(meter: Meter, day: date, h: UUID) -> Held:
+    """Describe an event that a meter cannot count, for a person to correct."""
+    read = meter.value or meter.expression
+    return Held(
+        code="meter.unusable_value",
+        cause=meter.meter_id,
+        message=f"Events of type {meter.event_type} have no usable {read}, which meter "
+        f"{meter.meter_id} counts: void them and send them again, or correct the meter.",
+        object_id=f"meter:{day}:{meter.event_type}:{written_event_id(h.bytes)}",
+    )
 
 
 def _unpriced(
@@ -152,7 +235,9 @@ def _unpriced(
     """Return usage that no contract pays for; meters that no product reads are nobody's business."""
     billed = {window.contract.customer_id for window in wanted}
     billed |= {contract.customer_id for contract, _, _ in catalog.contract_segments(month)}
-    leaks = store.uncovered(connection, wanted, month, _priced_meters(catalog, month))
+    leaks = store.uncovered(
+        connection, wanted, month, _priced_meters(catalog, month), zones=view_of(catalog).zones
+    )
     return [_held(leak, month, has_contract=leak.customer_id in billed) for leak in leaks]
 
 
