@@ -12,8 +12,8 @@ from rich.table import Column, Table
 from tollbook.app import App, open_app
 from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
-from tollbook.flow.capture.preview import Preview, PreviewedEvent, PreviewedRecord
 from tollbook.runtime.import_records import import_records
+from tollbook.runtime.mapped_sample import Preview, PreviewedEvent, PreviewedRecord
 from tollbook.runtime.mapping_check import EVENTS, check_directory
 from tollbook.runtime.mapping_preview import (
     Rehearsal,
