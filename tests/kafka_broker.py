@@ -53,6 +53,7 @@ class Broker:
     kind: Literal["Apache Kafka", "mock cluster"]
     address: str
     sasl: str = ""
+    pid: int = 0
 
     def make_topic(self, name: str, *, partitions: int = PARTITIONS) -> None:
         """Make a topic; the mock cluster makes its own, with four partitions."""
@@ -174,7 +175,7 @@ def _apache_kafka(classpath: str, directory: Path) -> Iterator[Broker]:
         try:
             address = f"127.0.0.1:{port}"
             _wait_for(address, process)
-            yield Broker("Apache Kafka", address, f"127.0.0.1:{sasl}")
+            yield Broker("Apache Kafka", address, f"127.0.0.1:{sasl}", process.pid)
         finally:
             process.kill()
             process.wait()

@@ -183,7 +183,7 @@ class ExactlyOnce:
             street.database.dsn, rig.connector, rig.options, records_max=RECORDS_MAX
         )
         stop = threading.Event()
-        thread = threading.Thread(target=pump.run, args=(stop,))
+        thread = threading.Thread(target=pump.run, args=(stop,), daemon=True)
         thread.start()
         try:
             eventually(lambda: len(street.numbers()) == 200)

@@ -17,9 +17,11 @@ from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
 from tollbook.runtime.intake import Desk, current_admission
 from tollbook.runtime.known import Known
+from tollbook.runtime.object_register import ObjectRegister
 from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.street import Street
+from tollbook.sdk.drops.register import KeepsRegister
 from tollbook.sdk.source import Source
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Connection, Database
@@ -124,6 +126,8 @@ class App:
                 f"pip install tollbook[{extra}].",
             ) from error
         connected: Source = module.connect(source.options, self.clock)
+        if isinstance(connected, KeepsRegister):
+            connected.use_register(ObjectRegister(name, self.database, self.clock))
         return connected
 
     def source_settings(self, name: str) -> SystemSettings:

@@ -94,21 +94,29 @@ def test_a_mapping_is_tested_by_files(tmp_path: Path) -> None:
     ("name", "text"),
     [
         ("bad.csv", "a,a\n1,2\n"),
-        ("empty.csv", ""),
         ("bad.json", "[1,"),
-        ("latin.csv", b"a,b\n\xff,1\n"),
         ("what.txt", "x"),
         ("bad.csv.gz", "no gzip"),
         ("bad.parquet", "no parquet"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_why(place: Path, name: str, text: str | bytes) -> None:
-    (place / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+def test_a_file_that_cannot_be_read_says_why(place: Path, name: str, text: str) -> None:
+    (place / name).write_text(text)
 
     with pytest.raises(Rejected) as caught:
         run("source", "preview", str(place / name), "--mapping", str(place / "calls.yaml"))
 
     assert caught.value.code == "capture.sample_unreadable"
+
+
+def test_a_row_that_cannot_be_read_stops_no_other(place: Path) -> None:
+    (place / "calls.csv").write_bytes(ROWS.encode() + b"4,ada\n5,\xff,2023-11-05,1\n")
+    yaml = str(place / "calls.yaml")
+
+    found = run("source", "preview", str(place / "calls.csv"), "--mapping", yaml, "--json")
+
+    codes = [record["code"] for record in json.loads(found.output)["records"]]
+    assert codes == ["", "capture.unmappable", "", "capture.bad_row", "capture.bad_row"]
 
 
 def test_rows_of_parquet_are_read_exactly(place: Path) -> None:

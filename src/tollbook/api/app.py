@@ -23,6 +23,7 @@ from tollbook.api.v1 import (
     posting,
     prices,
     signals,
+    source_objects,
     sources,
     usage,
 )
@@ -78,7 +79,7 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     api.router.routes.extend(hook_routes(hooks, read_body))
     for module in (
         *(capture, mappings, masterdata, billing, posting, control, prices, signals),
-        *(sources, usage),
+        *(sources, source_objects, usage),
     ):
         api.include_router(module.router)
     api.add_middleware(LimitBody)

@@ -26,6 +26,7 @@ _STATUS: Final[Mapping[type[Failure], int]] = {
 _MISSING: Final = frozenset(
     {
         "capture.no_such_conflict",
+        "capture.no_such_object",
         "capture.no_such_event",
         "capture.no_such_mapping",
         "capture.no_such_refusal",

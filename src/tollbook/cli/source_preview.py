@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from tollbook.app import App, open_app
 from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
-from tollbook.runtime.import_records import import_records
+from tollbook.runtime.import_file import import_file
 from tollbook.runtime.mapped_sample import Preview, PreviewedEvent, PreviewedRecord
 from tollbook.runtime.mapping_check import EVENTS, check_directory
 from tollbook.runtime.mapping_preview import (
@@ -22,6 +22,7 @@ from tollbook.runtime.mapping_preview import (
     run_preview,
 )
 from tollbook.runtime.sample import FORMATS, SampleFormat, read_sample
+from tollbook.sdk.drops.rows import FileRule
 from tollbook.storage.database import Connection
 
 RECORDS_SHOWN: Final = 20
@@ -116,9 +117,7 @@ def import_command(file: Path, *, mapping: str, form: str | None, is_json: bool)
     with open_app() as app:
         with app.database.transaction() as connection:
             _rehearse_stored(app, connection, mapping)
-        imported = import_records(
-            app.desk(), file, mapping=mapping, form=cast("SampleFormat | None", form)
-        )
+        imported = import_file(app.desk(), file, rule=FileRule(form or "auto"), mapping=mapping)
     counts = {
         name: imported.counts[status]
         for name, status in (

@@ -61,6 +61,7 @@ _CANNOT_HOLD: Final = (
 
 # What else happens in the transaction of the events.
 Within = Callable[[Connection], None]
+Then = Callable[[Connection, Captured], None]
 
 
 class Desk:
@@ -97,12 +98,14 @@ class Desk:
         door: str,
         within: Within | None = None,
         refused: Sequence[Refused] = (),
+        then: Then | None = None,
     ) -> Captured:
         """Judge and store events and return an answer for each, after the commit.
 
         `refused` are records that never became events; they are kept in quarantine with the rest
-        and answered last. `within` is called first in the transaction of the events: a source advances its positions
-        there, and whatever it raises leaves everything as it was.
+        and answered last. `within` is called first in the transaction of the events: a source
+        advances its positions there, and whatever it raises leaves everything as it was. `then` is
+        called last in it, with the answers.
 
         Transient when the database did not take them: then none of them is acknowledged, and
         sending them again is safe.
@@ -111,7 +114,7 @@ class Desk:
         try:
             verdicts = [*self._judge(raws, at), *refused]
             self._prepare(days_of(verdicts))
-            captured = self._store(verdicts, door, at, within)
+            captured = self._store(verdicts, door, at, within, then)
         except psycopg.OperationalError as error:
             raise _not_stored() from error
         self._look_ahead(captured)
@@ -125,6 +128,7 @@ class Desk:
         door: str,
         within: Within | None = None,
         refused: Sequence[Refused] = (),
+        then: Then | None = None,
     ) -> Captured:
         """Map, judge and store records of a foreign system; otherwise as `take`.
 
@@ -144,9 +148,13 @@ class Desk:
                 if judged.ignored:
                     store.add_tally(connection, self._process, [("ignored", judged.ignored)])
 
+            def then_all(connection: Connection, captured: Captured) -> None:
+                if then is not None:
+                    then(connection, replace(captured, ignored=judged.ignored))
+
             verdicts = [*judged.verdicts, *refused]
             self._prepare(days_of(verdicts))
-            captured = self._store(verdicts, door, at, within_all)
+            captured = self._store(verdicts, door, at, within_all, then_all)
         except psycopg.OperationalError as error:
             raise _not_stored() from error
         self._look_ahead(captured)
@@ -184,7 +192,12 @@ class Desk:
             self._days |= missing
 
     def _store(
-        self, verdicts: Sequence[Verdict], door: str, at: datetime, within: Within | None = None
+        self,
+        verdicts: Sequence[Verdict],
+        door: str,
+        at: datetime,
+        within: Within | None = None,
+        then: Then | None = None,
     ) -> Captured:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
@@ -200,13 +213,15 @@ class Desk:
                         counting=self._count,
                     )
                     store.add_tally(connection, self._process, captured.counts.items())
+                    if then is not None:
+                        then(connection, captured)
                     return captured
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 # Certain that nothing was written.
                 if attempt == ATTEMPTS_MAX:
                     raise
             except _CANNOT_HOLD as error:
-                return self._store_apart(verdicts, door, at, error, within)
+                return self._store_apart(verdicts, door, at, error, within, then)
         raise AssertionError("unreachable")
 
     def _store_apart(
@@ -216,6 +231,7 @@ class Desk:
         at: datetime,
         error: psycopg.Error,
         within: Within | None,
+        then: Then | None,
     ) -> Captured:
         # An event passed all our rules and the database still cannot hold it: halve until it is
         # alone, so that it cannot take its neighbours with it.
@@ -226,12 +242,16 @@ class Desk:
             refusal = Refused(
                 "capture.not_storable", message, event.source, event.source, event.id, event.raw
             )
-            return self._store([refusal], door, at, within)
+            return self._store([refusal], door, at, within, then)
         half = len(verdicts) // 2
         first = self._store(verdicts[:half], door, at)
+
         # Positions move with the last part: after a crash between the two, all of it comes again.
-        second = self._store(verdicts[half:], door, at, within)
-        return join(first, second)
+        def both(connection: Connection, captured: Captured) -> None:
+            if then is not None:
+                then(connection, join(first, captured))
+
+        return join(first, self._store(verdicts[half:], door, at, within, both))
 
     def _refresh(self) -> None:
         with self._database.transaction() as connection:

@@ -11,10 +11,11 @@ import msgspec
 
 from tollbook.errors import Rejected
 from tollbook.flow.capture.admit import Admission, Admitted, Refused, Verdict, admit_all
-from tollbook.flow.capture.mapping import CompiledMapping, ForeignRecord, selections_of
+from tollbook.flow.capture.mapping import CompiledMapping, selections_of
 from tollbook.flow.meter.definition import Reading, matches, read
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Meter
+from tollbook.sdk.source import SourceRecord
 from tollbook.values.quantity import parse_quantity, plain
 from tollbook.values.selection import is_every, written_step
 
@@ -85,7 +86,7 @@ class _Door(NamedTuple):
 
 
 def preview(
-    records: Iterable[ForeignRecord],
+    records: Iterable[SourceRecord],
     mapping: CompiledMapping,
     *,
     admission: Admission,
@@ -113,12 +114,14 @@ def preview(
 
 
 def _previewed(
-    record: ForeignRecord,
+    record: SourceRecord,
     mapping: CompiledMapping,
     door: _Door,
     seen: dict[Key, Print],
 ) -> PreviewedRecord:
     try:
+        if record.refusal is not None:
+            raise record.refusal
         mapped = mapping.apply(record)
     except Rejected as refusal:
         return PreviewedRecord(record.metadata, code=refusal.code, message=refusal.message)

@@ -16,8 +16,8 @@ from tollbook.flow.capture.sources import store
 from tollbook.flow.capture.sources.store import Position, Report, State
 from tollbook.flow.capture.step import Captured
 from tollbook.observe.log import logger
-from tollbook.runtime.intake import Within
-from tollbook.sdk.source import LANE_DONE, Backlog, Chunk, Source, SourceRecord
+from tollbook.runtime.intake import Then, Within
+from tollbook.sdk.source import LANE_DONE, Backlog, Chunk, HearsAnswers, Source, SourceRecord
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
 
@@ -49,8 +49,9 @@ class Taker(Protocol):
         door: str,
         within: Within | None = None,
         refused: Sequence[Refused] = (),
+        then: Then | None = None,
     ) -> Captured:
-        """Store events and refused records, calling `within` in their transaction."""
+        """Store events and refused records, calling `within` and `then` in their transaction."""
         ...
 
     def take_records(
@@ -61,6 +62,7 @@ class Taker(Protocol):
         door: str,
         within: Within | None = None,
         refused: Sequence[Refused] = (),
+        then: Then | None = None,
     ) -> Captured:
         """Store what foreign records become by a mapping; otherwise as `take`."""
         ...
@@ -194,6 +196,7 @@ class Pump:
                 captured = self._take(
                     batch,
                     lambda connection: self._advance(source, connection, chunks),  # noqa: B023 - called in take
+                    _then(source, chunks),
                 )
             except Fenced as fenced:
                 self._pumped.fenced += 1
@@ -214,15 +217,18 @@ class Pump:
                 source.settle(chunks)
                 return
 
-    def _take(self, batch: "_Batch", within: Within) -> Captured:
+    def _take(self, batch: "_Batch", within: Within, then: Then | None) -> Captured:
         if self._mapping is None:
-            return self._desk.take(batch.raws, door=self.name, within=within, refused=batch.refused)
+            return self._desk.take(
+                batch.raws, door=self.name, within=within, refused=batch.refused, then=then
+            )
         return self._desk.take_records(
             batch.records,
             mapping=self._mapping,
             door=self.name,
             within=within,
             refused=batch.refused,
+            then=then,
         )
 
     def _hold(
@@ -279,6 +285,17 @@ class _Batch:
     raws: Sequence[bytes]
     records: Sequence[SourceRecord]
     refused: Sequence[Refused]
+
+
+def _then(source: Source, chunks: Sequence[Chunk]) -> Then | None:
+    if not isinstance(source, HearsAnswers):
+        return None
+
+    def answered(connection: Connection, captured: Captured) -> None:
+        counts = {str(status): number for status, number in captured.counts.items()}
+        source.answered(connection, chunks, {**counts, "ignored": captured.ignored})
+
+    return answered
 
 
 def make_batch(source: str, chunks: Sequence[Chunk], *, is_mapped: bool = False) -> _Batch:

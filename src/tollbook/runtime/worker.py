@@ -44,7 +44,7 @@ def work(
     replayer: Replayer,
     pumps: Sequence[Pump] = (),
 ) -> None:
-    """Sweep, summarize, replay what new master data allows, deliver, read sources, until told to stop.
+    """Read sources, sweep, summarize, replay what may pass now, and deliver, until told to stop.
 
     Each job has a thread of its own, so that none waits for another or falls with it.
     """

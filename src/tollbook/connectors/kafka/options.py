@@ -54,6 +54,8 @@ _FIXED: Final[Mapping[str, Any]] = {
 }
 _DEFAULT: Final[Mapping[str, Any]] = {
     "client.id": "tollbook",
+    # What goes wrong is told by our reports; the client would write a line for each attempt.
+    "log_level": 2,
     "queued.min.messages": 50_000,
     "socket.keepalive.enable": True,
 }
@@ -95,11 +97,8 @@ def read_options(options: Mapping[str, str]) -> KafkaOptions:
             f"{', '.join(fixed)} cannot be set: that nothing is lost or doubled rests on it.",
         )
     topics = tuple(part.strip() for part in options.get("topics", "").split(",") if part.strip())
-    for name, value in (
-        ("bootstrap_servers", options.get("bootstrap_servers")),
-        ("topics", topics),
-    ):
-        if not value:
+    for name in ("bootstrap_servers", "topics", "group"):
+        if not (topics if name == "topics" else options.get(name)):
             raise Rejected("config.option_missing", f"A Kafka source needs {name}.")
     client = {
         **_DEFAULT,
