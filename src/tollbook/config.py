@@ -27,6 +27,9 @@ VARIABLES: Final[Mapping[str, str]] = {
     "future_hours_max": "TOLLBOOK_FUTURE_HOURS_MAX",
     "log_format": "TOLLBOOK_LOG_FORMAT",
     "tryton_venv": "TOLLBOOK_TRYTON",
+    "archive": "TOLLBOOK_ARCHIVE",
+    "seal_after_days": "TOLLBOOK_SEAL_AFTER_DAYS",
+    "keep_raw_days": "TOLLBOOK_KEEP_RAW_DAYS",
 }
 _NOT_IN_FILE: Final = frozenset({"home", "actor"})
 
@@ -53,6 +56,9 @@ class Settings:
     `home` holds the embedded database and logs. `database_url` empty means the embedded server.
     `api_keys` empty means no key is asked, which is only allowed on the loopback address.
     `tryton_venv` is where the sandbox's Tryton is installed (`erp/tryton/setup.sh`).
+    `archive` is where sealed days are kept: a directory (empty = `archive` in the home) or
+    `s3://BUCKET/PREFIX`. `seal_after_days` 0 = the worker seals nothing by itself; `keep_raw_days`
+    0 = events are never deleted.
     """
 
     home: Path
@@ -66,8 +72,19 @@ class Settings:
     future_hours_max: int = 24
     log_format: str = LOG_FORMATS[0]
     tryton_venv: Path = Path(".venv-tryton")
+    archive: str = ""
+    seal_after_days: int = 0
+    keep_raw_days: int = 0
     targets: Mapping[str, SystemSettings] = field(default_factory=dict)
     sources: Mapping[str, SystemSettings] = field(default_factory=dict)
+
+    @property
+    def session(self) -> dict[str, str]:
+        """What each session of the database is told: where sealed days are kept."""
+        return {
+            "tollbook.archive": self.archive or str(self.home / "archive"),
+            "tollbook.archive_cache": str(self.home / "archive-cache"),
+        }
 
 
 _DEFAULT: Final = Settings(home=Path())
@@ -94,6 +111,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         future_hours_max=source.number("future_hours_max", _DEFAULT.future_hours_max, at_least=0),
         log_format=source.choice("log_format", LOG_FORMATS),
         tryton_venv=Path(source.text("tryton_venv", str(_DEFAULT.tryton_venv))).absolute(),
+        archive=source.text("archive", _DEFAULT.archive),
+        seal_after_days=source.number("seal_after_days", _DEFAULT.seal_after_days, at_least=0),
+        keep_raw_days=source.number("keep_raw_days", _DEFAULT.keep_raw_days, at_least=0),
         targets=_systems("targets", file.get("targets", {}), env),
         sources=_systems("sources", file.get("sources", {}), env),
     )

@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 
 from tollbook.flow.capture.admit import Admitted, CrosswalkRow, Refused
 from tollbook.flow.capture.identity import conflict_id, quarantine_id
+from tollbook.flow.capture.segments.store import opened
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import EventId, written_event_id
@@ -234,6 +235,26 @@ def known_events(connection: Connection, digests: Iterable[bytes]) -> dict[bytes
     return {row[0].bytes: Known(*row[1:]) for row in rows}
 
 
+def sealed_days(connection: Connection) -> set[date]:
+    """Return the UTC days of which events are in files, and no longer in their partition.
+
+    A door asks after its insert, in the same transaction: the insert keeps a day from being sealed
+    until that transaction ends, so what is not sealed then has its twins in the partition.
+    """
+    rows = connection.execute(
+        "select distinct day from sealed_segment where state in ('sealed', 'expiring') order by day"
+    )
+    return {row[0] for row in rows}
+
+
+def known_in_ledger(connection: Connection, digests: Iterable[bytes]) -> set[bytes]:
+    """Return which of these identities are taken, on whatever day and wherever the events are.
+
+    The door asks it for events of sealed days, whose twins are in no partition.
+    """
+    return set(known_events(connection, digests))
+
+
 def mark_dirty(
     connection: Connection, days: Iterable[tuple[str, str]], *, receipt: int = 0
 ) -> None:
@@ -408,9 +429,11 @@ def get_event(connection: Connection, digest: bytes) -> StoredEvent | None:
     ).fetchone()
     if place is None:
         return None
-    found = _read_events(
-        connection, "where (e.day, e.receipt, e.ordinal) = (%s, %s, %s)", list(place)
-    )
+    day = place[0]
+    with opened(connection, day, day + timedelta(days=1), digests=[digest]):
+        found = _read_events(
+            connection, "where (e.day, e.receipt, e.ordinal) = (%s, %s, %s)", list(place)
+        )
     return found[0] if found else None
 
 
@@ -418,12 +441,14 @@ def list_events(
     connection: Connection, *, on: date, subject: str | None = None, limit: int = 100
 ) -> list[StoredEvent]:
     """Return events of one UTC day, the latest taken first."""
-    return _read_events(
-        connection,
-        """where e.day = %(on)s and (%(subject)s::text is null or e.subject = %(subject)s)
-           order by e.receipt desc, e.ordinal desc limit %(limit)s""",
-        {"on": on, "subject": subject, "limit": limit},
-    )
+    subjects = None if subject is None else [subject]
+    with opened(connection, on, on + timedelta(days=1), subjects=subjects, newest=limit):
+        return _read_events(
+            connection,
+            """where e.day = %(on)s and (%(subject)s::text is null or e.subject = %(subject)s)
+               order by e.receipt desc, e.ordinal desc limit %(limit)s""",
+            {"on": on, "subject": subject, "limit": limit},
+        )
 
 
 def _read_events(connection: Connection, where: str, parameters: Any) -> list[StoredEvent]:
@@ -445,7 +470,12 @@ def insert_exclusion(
 def latest_day(connection: Connection) -> date | None:
     """Return the UTC day of the event taken last, or None."""
     row = connection.execute(
-        "select day from usage_event order by receipt desc, ordinal desc limit 1"
+        """select day from (
+               (select day, receipt from usage_event order by receipt desc, ordinal desc limit 1)
+               union all
+               (select day, last_receipt from sealed_segment where state in ('sealed', 'expiring')
+                order by last_receipt desc limit 1)) newest
+           order by receipt desc, day desc limit 1"""
     ).fetchone()
     return row[0] if row else None
 

@@ -1,6 +1,7 @@
 """The SQL that counts usage events by the definition of a meter, into hourly rows or at once."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -9,6 +10,7 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from tollbook.flow.capture.segments.store import opened, sealed_content
 from tollbook.flow.meter.digest import digest, fingerprint
 from tollbook.flow.meter.window import Counted, Span
 from tollbook.records.commercial import Aggregation, Meter
@@ -56,7 +58,11 @@ class EventFound:
 def days_with(connection: Connection, event_type: str) -> list[date]:
     """Return the days on which events of a type occurred, in order."""
     rows = connection.execute(
-        "select distinct day from usage_event where type = %s order by day", [event_type]
+        """select day from usage_event where type = %(type)s
+           union select day from sealed_segment
+                 where types ? %(type)s and state in ('sealed', 'expiring')
+           order by day""",
+        {"type": event_type},
     )
     return [row[0] for row in rows]
 
@@ -75,7 +81,12 @@ def clear_day(connection: Connection, day: date, event_type: str) -> None:
 
 def summarize_day(connection: Connection, meter: Meter, day: date, through: int) -> int:
     """Sum the events of a day by customer, dimensions and hour; return how many rows that made."""
-    events = events_of(meter, day, day + timedelta(days=1), through)
+    until = day + timedelta(days=1)
+    with opened(connection, day, until, event_type=meter.event_type):
+        return _summarize(connection, meter, events_of(meter, day, until, through))
+
+
+def _summarize(connection: Connection, meter: Meter, events: sql.Composed) -> int:
     values = {"meter": meter.meter_id, "version": meter.version, "type": meter.event_type}
     made = connection.execute(
         sql.SQL(
@@ -108,12 +119,14 @@ def unusable_events(
     connection: Connection, meter: Meter, day: date, through: int, *, limit: int
 ) -> list[UUID]:
     """Return events of a day that lack the value the meter needs, in order."""
-    events = events_of(meter, day, day + timedelta(days=1), through)
-    rows = connection.execute(
-        sql.SQL("select h from ({}) e where not is_usable order by h limit %s").format(events),
-        [limit],
-    )
-    return [row[0] for row in rows]
+    until = day + timedelta(days=1)
+    events = events_of(meter, day, until, through)
+    with opened(connection, day, until, event_type=meter.event_type):
+        rows = connection.execute(
+            sql.SQL("select h from ({}) e where not is_usable order by h limit %s").format(events),
+            [limit],
+        )
+        return [row[0] for row in rows]
 
 
 def recount(
@@ -126,27 +139,28 @@ def recount(
     if not usages or not spans:
         return [Counted() for _ in usages]
     (through,) = {usage.through_receipt for usage in usages}
-    rows = connection.execute(
-        sql.SQL(
-            """select w.no, {quantity}, count(*), sum(f1), sum(f2)
-               from ({events}) e
-                   join unnest(%(no)s::int[], %(customer)s::text[], %(where)s::jsonb[],
-                               %(start)s::timestamptz[], %(end)s::timestamptz[])
-                       as w (no, customer_id, where_equal, starts_at, ends_at)
-                   on e.customer_id = w.customer_id and e.dimensions @> w.where_equal
-                      and e.occurred_at >= w.starts_at and e.occurred_at < w.ends_at
-               where is_usable group by w.no"""
-        ).format(
-            quantity=_OF_EVENTS[spans[-1].meter.aggregation], events=_of_spans(spans, through)
-        ),
-        {
-            "no": list(range(len(usages))),
-            "customer": [usage.customer_id for usage in usages],
-            "where": [Jsonb(dict(usage.where or {})) for usage in usages],
-            "start": [usage.period.start for usage in usages],
-            "end": [usage.period.end for usage in usages],
-        },
-    )
+    with _opened(connection, spans):
+        rows = connection.execute(
+            sql.SQL(
+                """select w.no, {quantity}, count(*), sum(f1), sum(f2)
+                   from ({events}) e
+                       join unnest(%(no)s::int[], %(customer)s::text[], %(where)s::jsonb[],
+                                   %(start)s::timestamptz[], %(end)s::timestamptz[])
+                           as w (no, customer_id, where_equal, starts_at, ends_at)
+                       on e.customer_id = w.customer_id and e.dimensions @> w.where_equal
+                          and e.occurred_at >= w.starts_at and e.occurred_at < w.ends_at
+                   where is_usable group by w.no"""
+            ).format(
+                quantity=_OF_EVENTS[spans[-1].meter.aggregation], events=_of_spans(spans, through)
+            ),
+            {
+                "no": list(range(len(usages))),
+                "customer": [usage.customer_id for usage in usages],
+                "where": [Jsonb(dict(usage.where or {})) for usage in usages],
+                "start": [usage.period.start for usage in usages],
+                "end": [usage.period.end for usage in usages],
+            },
+        ).fetchall()
     found = {
         no: Counted(quantity, count, digest(int(first), int(second)))
         for no, quantity, count, first, second in rows
@@ -163,13 +177,14 @@ def counted(
     """
     if not spans:
         return []
-    rows = connection.execute(
-        sql.SQL(
-            """select h, source, event_id, type, subject, occurred_at from ({events}) e
-               where {inside} and h > %(after)s order by h limit %(limit)s"""
-        ).format(events=_of_spans(spans, usage.through_receipt), inside=_INSIDE),
-        {**_inside_values(usage), "after": after, "limit": limit},
-    )
+    with _opened(connection, spans):
+        rows = connection.execute(
+            sql.SQL(
+                """select h, source, event_id, type, subject, occurred_at from ({events}) e
+                   where {inside} and h > %(after)s order by h limit %(limit)s"""
+            ).format(events=_of_spans(spans, usage.through_receipt), inside=_INSIDE),
+            {**_inside_values(usage), "after": after, "limit": limit},
+        ).fetchall()
     return [EventBehind(written_event_id(row[0].bytes), *row[1:]) for row in rows]
 
 
@@ -177,23 +192,22 @@ def is_counted(
     connection: Connection, usage: MeteredUsage, spans: Sequence[Span], event: EventFound
 ) -> bool:
     """Tell whether a usage counts an event; reads nothing but what came with the event's receipt."""
-    rows = connection.execute(
-        sql.SQL(
-            "select 1 from ({events}) e where {inside} and receipt = %(receipt)s and h = %(h)s"
-        ).format(
-            events=_of_spans(on_day(spans, event.occurred_at.date()), usage.through_receipt),
-            inside=_INSIDE,
-        ),
-        {**_inside_values(usage), "receipt": event.receipt, "h": event.h},
-    )
-    return rows.fetchone() is not None
+    day = event.occurred_at.date()
+    with opened(connection, day, day + timedelta(days=1), digests=[event.h.bytes]):
+        rows = connection.execute(
+            sql.SQL(
+                "select 1 from ({events}) e where {inside} and receipt = %(receipt)s and h = %(h)s"
+            ).format(events=_of_spans(on_day(spans, day), usage.through_receipt), inside=_INSIDE),
+            {**_inside_values(usage), "receipt": event.receipt, "h": event.h},
+        )
+        return rows.fetchone() is not None
 
 
 def content_digest(connection: Connection, usage: MeteredUsage, spans: Sequence[Span]) -> str:
     """Return the digest of the events that a usage counts, hashed anew from their content."""
     first = second = 0
     if spans:
-        with connection.cursor(name="content_digest") as cursor:
+        with _opened(connection, spans), connection.cursor(name="content_digest") as cursor:
             cursor.itersize = _ROWS_A_FETCH
             rows = cursor.execute(
                 sql.SQL(
@@ -219,6 +233,18 @@ def altered_events(connection: Connection) -> Iterator[EventId]:
         for h, first, second, *content in rows:
             if (first, second) != fingerprint(*content):
                 yield written_event_id(h.bytes)
+    for h, first, second, *content in sealed_content(connection):
+        if (first, second) != fingerprint(*content):
+            yield written_event_id(h)
+
+
+@contextmanager
+def _opened(connection: Connection, spans: Sequence[Span]) -> Iterator[None]:
+    """Have the sealed events of some spans beside those of the database."""
+    first = min(span.first for span in spans)
+    until = max(span.until for span in spans)
+    with opened(connection, first, until, event_type=spans[0].meter.event_type):
+        yield
 
 
 def on_day(spans: Sequence[Span], day: date) -> list[Span]:
@@ -238,13 +264,15 @@ def find(connection: Connection, h: UUID) -> EventFound | None:
     if place is None:
         return None
     # With the day as a value and not from a join, one partition is read.
-    row = connection.execute(
-        """select e.h, c.customer_id, e.occurred_at, e.receipt
-           from usage_event e
-           join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
-           where (e.receipt, e.ordinal, e.day) = (%s, %s, %s)""",
-        place,
-    ).fetchone()
+    day = place[2]
+    with opened(connection, day, day + timedelta(days=1), digests=[h.bytes]):
+        row = connection.execute(
+            """select e.h, c.customer_id, e.occurred_at, e.receipt
+               from usage_event e
+               join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
+               where (e.receipt, e.ordinal, e.day) = (%s, %s, %s)""",
+            place,
+        ).fetchone()
     return None if row is None else EventFound(*row)
 
 
