@@ -5,8 +5,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from meter.company import NOVEMBER, Company
 
+from meter.company import NOVEMBER, Company
 from tollbook.errors import Blocked, Rejected
 from tollbook.flow.capture.sealing import step
 from tollbook.flow.capture.sealing.fields import fields_known

@@ -14,6 +14,7 @@ from tollbook.flow.capture.store import intake_watermark
 from tollbook.flow.meter.digest import digest
 from tollbook.flow.meter.events import store as events
 from tollbook.flow.meter.events.store import EventBehind
+from tollbook.flow.meter.sealed.store import Engine
 from tollbook.flow.meter.window import Counted, Span, Window, meter_spans, usage_of, windows
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
@@ -226,11 +227,12 @@ def recount(
 
 
 def recount_as_known(
-    connection: Connection, usages: Iterable[MeteredUsage]
+    connection: Connection, usages: Iterable[MeteredUsage], *, engine: Engine | None = None
 ) -> list[tuple[MeteredUsage, Counted]]:
     """Count stored usages again from their events, by the meters known when each was decided.
 
-    Usages that one meter counted as known at one time are counted in one pass.
+    Usages that one meter counted as known at one time are counted in one pass, by the engine that
+    is named, or else in files where days are sealed.
     """
     alike: dict[tuple[int, str], list[MeteredUsage]] = defaultdict(list)
     spans: dict[tuple[int, str], list[Span]] = {}
@@ -242,7 +244,9 @@ def recount_as_known(
     return [
         pair
         for key, together in alike.items()
-        for pair in zip(together, events.recount(connection, together, spans[key]), strict=True)
+        for pair in zip(
+            together, events.recount(connection, together, spans[key], engine=engine), strict=True
+        )
     ]
 
 

@@ -12,6 +12,9 @@ from psycopg.types.json import Jsonb
 
 from tollbook.flow.capture.segments.store import opened, sealed_content
 from tollbook.flow.meter.digest import digest, fingerprint
+from tollbook.flow.meter.sealed.parts import quantity_of
+from tollbook.flow.meter.sealed.query import can_count
+from tollbook.flow.meter.sealed.store import Engine, count_in_files, has_sealed
 from tollbook.flow.meter.window import Counted, Span
 from tollbook.records.commercial import Aggregation, Meter
 from tollbook.records.usage import MeteredUsage
@@ -130,14 +133,31 @@ def unusable_events(
 
 
 def recount(
-    connection: Connection, usages: Sequence[MeteredUsage], spans: Sequence[Span]
+    connection: Connection,
+    usages: Sequence[MeteredUsage],
+    spans: Sequence[Span],
+    *,
+    engine: Engine | None = None,
 ) -> list[Counted]:
     """Count usages of one meter from the events themselves, in one pass and without hourly rows.
 
     All are as known through one receipt. Returns what was counted in the order of the usages.
+    Without `engine`, days that are in files are counted there.
     """
     if not usages or not spans:
         return [Counted() for _ in usages]
+    if engine is None and has_sealed(connection, spans):
+        engine = "duckdb"
+    if engine in {"duckdb", "spark"} and all(can_count(span.meter) for span in spans):
+        assert engine is not None
+        found = count_in_files(connection, usages, spans, engine=engine)
+        return [quantity_of(spans[-1].meter.aggregation, parts) for parts in found]
+    return _recount_here(connection, usages, spans)
+
+
+def _recount_here(
+    connection: Connection, usages: Sequence[MeteredUsage], spans: Sequence[Span]
+) -> list[Counted]:
     (through,) = {usage.through_receipt for usage in usages}
     with _opened(connection, spans):
         rows = connection.execute(
