@@ -264,6 +264,7 @@ def test_what_percentiles_and_averages_are_made_of_is_exact(sent: tuple[Company,
     ]
 
 
+@pytest.mark.parametrize("sent", [3], indirect=True)
 def test_spark_counts_what_duckdb_counts(sent: tuple[Company, Sent]) -> None:
     company, _ = sent
     wanted = usages(watermark(company))

@@ -10,7 +10,7 @@ from meter.company import NOVEMBER, Company
 from tollbook.errors import Blocked, Rejected
 from tollbook.flow.capture.sealing import step
 from tollbook.flow.capture.sealing.fields import fields_known
-from tollbook.flow.capture.sealing.step import Sealing
+from tollbook.flow.capture.sealing.step import OnPoint, Sealing, Waiting
 from tollbook.flow.capture.segments.manifest import Segment
 from tollbook.flow.capture.segments.store import list_segments
 from tollbook.flow.capture.step import find_event
@@ -194,7 +194,44 @@ def test_all_closed_days_with_events_are_sealed_in_order(company: Company) -> No
 
     found = list(step.seal_through(company.database, date(2023, 11, 19), sealing))
 
-    assert [segment.name for day in found for segment in day] == ["2023-11-15/1", "2023-11-16/1"]
+    segments = [segment for day in found if isinstance(day, list) for segment in day]
+    assert [segment.name for segment in segments] == ["2023-11-15/1", "2023-11-16/1"]
+
+
+def test_a_day_that_is_not_ready_waits_and_the_others_go_on(company: Company) -> None:
+    company.summarize()
+    company.use({"at": "2023-11-15T00:00:00Z"})
+    sealing = Sealing(fields_known(company.catalog()), by="test", at=AT)
+
+    waiting, sealed = step.seal_through(company.database, date(2023, 11, 19), sealing)
+
+    assert isinstance(waiting, Waiting)
+    assert (waiting.day, waiting.code) == (date(2023, 11, 15), "capture.day_dirty")
+    assert isinstance(sealed, list)
+    assert [segment.name for segment in sealed] == ["2023-11-16/1"]
+
+
+def test_what_a_broken_attempt_left_behind_is_removed(company: Company, archive: Path) -> None:
+    company.summarize()
+    sealing = Sealing(fields_known(company.catalog()), by="test", at=AT)
+    with pytest.raises(KeyboardInterrupt):
+        step.seal_day(company.database, DAY, sealing, on_point=interrupt_at("kept"))
+    left = [path for path in archive.rglob("*") if path.is_file()]
+
+    removed = step.clean(company.database)
+
+    assert len(left) == len(removed) == 1
+    assert [path for path in archive.rglob("*") if path.is_file()] == []
+    with company.database.transaction() as connection:
+        assert events_in_database(connection) == 3
+
+
+def interrupt_at(wanted: str) -> OnPoint:
+    def on_point(point: str) -> None:
+        if point == wanted:
+            raise KeyboardInterrupt
+
+    return on_point
 
 
 def test_metering_november_needs_nothing_but_the_files(company: Company) -> None:
@@ -205,7 +242,7 @@ def test_metering_november_needs_nothing_but_the_files(company: Company) -> None
     assert [usage.quantity for usage in company.usages()] == [Decimal("12.25")]
 
 
-def flip_a_byte(path: Path) -> None:
+def flip_a_byte(path: Path, place: float = 0.5) -> None:
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[int(len(content) * place)] ^= 1
     path.write_bytes(content)

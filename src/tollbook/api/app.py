@@ -13,7 +13,16 @@ from tollbook.api.access import LimitBody, RequireKey
 from tollbook.api.events_schema import EVENTS_PATH
 from tollbook.api.intake import intake_routes
 from tollbook.api.problems import PROBLEM_RESPONSE, install
-from tollbook.api.v1 import billing, capture, control, masterdata, posting, prices, signals
+from tollbook.api.v1 import (
+    billing,
+    capture,
+    control,
+    masterdata,
+    posting,
+    prices,
+    segments,
+    signals,
+)
 from tollbook.app import App, open_app
 from tollbook.config import load
 from tollbook.observe.log import configure
@@ -56,7 +65,7 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     install(api)
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(intake))
-    for module in (capture, masterdata, billing, posting, control, prices, signals):
+    for module in (capture, segments, masterdata, billing, posting, control, prices, signals):
         api.include_router(module.router)
     api.add_middleware(LimitBody)
     api.add_middleware(RequireKey, keys=app.settings.api_keys)

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Column, Table
 
 from tollbook.app import App, open_app
+from tollbook.cli import segments
 from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step, store
@@ -37,6 +38,9 @@ _reason_option = click.option("--reason", required=True, help="Why; it goes into
 @click.group()
 def events() -> None:
     """Import usage events; work on what was refused."""
+
+
+segments.add_to(events)
 
 
 @events.command("import")

@@ -113,6 +113,7 @@ def worker(*, parent: int | None) -> None:
             clock=app.clock,
             stop=stop,
             replayer=app.replayer(),
+            seal_after_days=app.settings.seal_after_days,
         )
 
 

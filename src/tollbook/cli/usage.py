@@ -1,5 +1,7 @@
 """The command line of metered usage: what was counted, and from which events."""
 
+import sys
+
 import click
 from rich import box
 from rich.markup import escape
@@ -8,7 +10,9 @@ from rich.table import Table
 from tollbook.app import open_app
 from tollbook.cli.options import console, json_option, period_option, write_json
 from tollbook.errors import Rejected
+from tollbook.flow.meter.sealed.store import ENGINES, Engine
 from tollbook.flow.meter.store import events_behind, latest_usages, usages_by_id
+from tollbook.reports.recount import recount_month
 from tollbook.values.period import Month
 from tollbook.values.quantity import plain
 
@@ -42,6 +46,34 @@ def list_command(*, month: Month, customer: str | None, is_json: bool) -> None:
             one.digest,
         )
     console().print(table)
+
+
+@usage.command()
+@period_option
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=None,
+    help="Who counts (default: the database, and DuckDB for sealed days).",
+)
+@json_option
+def recount(*, month: Month, engine: Engine | None, is_json: bool) -> None:
+    """Count a month again straight from its events; exit code 1 when a usage differs."""
+    with open_app() as app, app.database.transaction() as connection:
+        found = recount_month(connection, month, engine=engine)
+    different = [one for one in found if not one.is_same]
+    if is_json:
+        write_json(found)
+    else:
+        for one in different:
+            click.echo(
+                f"{one.usage_id}: stored {plain(one.stored)}, its events come to "
+                f"{plain(one.recounted)}"
+            )
+        events = sum(one.event_count for one in found)
+        click.echo(f"{len(found)} usages of {events} events, {len(different)} different")
+    if different:
+        sys.exit(1)
 
 
 @usage.command()

@@ -7,7 +7,17 @@ QUESTIONS: Final[dict[str, LiteralString]] = {
     "every event has one identity and every identity one event": """
         select coalesce(e.source || '|' || e.event_id, i.h::text)
         from event_identity i full join usage_event e using (h, day, receipt, ordinal)
-        where i.h is null or e.h is null order by 1""",
+        where i.h is null
+           or e.h is null and not exists (select from sealed_segment s
+                                          where s.day = i.day and s.state <> 'restored')
+        order by 1""",
+    "a sealed day has an identity for each of its events, in files and in the database": """
+        select s.day::text
+        from (select day, sum(event_count) as events from sealed_segment
+              where state <> 'restored' group by day) s
+        where s.events + (select count(*) from usage_event e where e.day = s.day)
+              <> (select count(*) from event_identity i where i.day = s.day)
+        order by 1""",
     "every event came with a receipt": """
         select e.source || '|' || e.event_id from usage_event e
         where not exists (select from intake_receipt r where r.receipt = e.receipt) order by 1""",

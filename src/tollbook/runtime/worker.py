@@ -14,11 +14,13 @@ from tollbook.masterdata.catalog import Catalog
 from tollbook.observe.log import logger
 from tollbook.runtime.deliver import deliver
 from tollbook.runtime.replay import Replayer
+from tollbook.runtime.seal import seal_by_policy
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
 
 ROUND_SECONDS: Final = 1.0
+SEAL_ROUND_SECONDS: Final = 600.0
 ACTOR: Final = "worker"
 
 _LOG: Final = logger("worker")
@@ -34,8 +36,9 @@ def work(
     clock: Clock,
     stop: threading.Event,
     replayer: Replayer,
+    seal_after_days: int = 0,
 ) -> None:
-    """Summarize, replay what new master data allows, and deliver, until told to stop.
+    """Summarize, replay what new master data allows, deliver and seal, until told to stop.
 
     Each job has a thread of its own, so that none waits for another or falls with it.
     """
@@ -47,10 +50,17 @@ def work(
     def deliver_postings() -> None:
         deliver(database, targets, catalog_of=catalog_of, clock=clock, until_idle=False, stop=stop)
 
+    def seal_days() -> None:
+        # A day becomes old enough once a day: a round of seconds would ask for nothing.
+        seal_by_policy(database, clock, seal_after_days=seal_after_days, by=ACTOR)
+        stop.wait(SEAL_ROUND_SECONDS)
+
     jobs: dict[str, Callable[[], None]] = {
         "summarize": summarize_days,
         "replay": _Replay(database, replayer),
     }
+    if seal_after_days:
+        jobs["seal"] = seal_days
     if targets:
         jobs["deliver"] = deliver_postings
     with ThreadPoolExecutor(len(jobs), thread_name_prefix="job") as threads:

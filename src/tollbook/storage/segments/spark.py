@@ -21,6 +21,8 @@ def ask(question: str, tables: Mapping[str, Sequence[Path]]) -> list[tuple[Any, 
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.ansi.enabled", "true")
+        # Few groups come out of many events; a cluster's own configuration may say otherwise.
+        .config("spark.sql.adaptive.coalescePartitions.initialPartitionNum", "8")
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")

@@ -41,6 +41,15 @@ class Sealing:
     events_per_segment: int = EVENTS_PER_SEGMENT_MAX
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A day that could not be sealed now, and why; the next round tries again."""
+
+    day: date
+    code: str
+    message: str
+
+
 def sealable_days(connection: Connection, *, through: date) -> list[date]:
     """Return the days up to one that have events to seal, in order."""
     return store.days_with_events(connection, through=through)
@@ -85,13 +94,18 @@ def seal_day(
         return found
 
 
-def seal_through(database: Database, through: date, sealing: Sealing) -> Iterator[list[Segment]]:
-    """Seal every day up to one that has events and is ready; yield the segments of each."""
+def seal_through(
+    database: Database, through: date, sealing: Sealing
+) -> Iterator[list[Segment] | Waiting]:
+    """Seal every day up to one that has events; yield the segments of each, or why it waits."""
     clean(database)
     with database.transaction() as connection:
         days = sealable_days(connection, through=through)
     for day in days:
-        yield seal_day(database, day, sealing)
+        try:
+            yield seal_day(database, day, sealing)
+        except (Blocked, Transient) as refusal:
+            yield Waiting(day, refusal.code, refusal.message)
 
 
 def clean(database: Database) -> list[str]:

@@ -178,14 +178,6 @@ def loaded(
             connection.execute("drop table pg_temp.unsealed_event")
 
 
-def sealed_content(connection: Connection) -> Iterator[tuple[Any, ...]]:
-    """Yield (h, f1, f2, source, event_id, type, subject, occurred_at, data) of all sealed events."""
-    archive = archive_of(connection)
-    for segment in read_segments(connection, None, None):
-        path = archive.fetch(segment.path, sha256=segment.sha256)
-        yield from part("writing").content_rows(path)
-
-
 def copy_rows(
     connection: Connection, where: sql.Composable, *, texts: Iterable[str], numbers: Iterable[str]
 ) -> Iterator[bytes | memoryview]:
