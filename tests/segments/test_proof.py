@@ -6,6 +6,8 @@ import pytest
 
 from meter.company import Company
 from segments.test_sealing import flip_a_byte, seal
+from tollbook.errors import Blocked
+from tollbook.flow.meter.store import recount
 from tollbook.reports.doctor import examine
 from tollbook.reports.segments import verify_segments
 from tollbook.storage.database import Database
@@ -61,6 +63,19 @@ def test_a_missing_file_is_found(company: Company, archive: Path) -> None:
     [[found]] = wrong(company)
 
     assert found.startswith(f"The sealed segment {segment.path} is not in the archive")
+    assert INVARIANT in broken(company)
+
+
+def test_a_damaged_file_is_not_counted(company: Company, archive: Path) -> None:
+    [usage] = company.usages()
+    [segment] = seal(company)
+    path = archive / segment.path
+    path.write_bytes(path.read_bytes()[: segment.bytes // 2])
+
+    with company.database.transaction() as connection, pytest.raises(Blocked) as refused:
+        recount(connection, usage)
+
+    assert refused.value.code == "capture.segment_unreadable"
 
 
 def test_another_days_file_in_its_place_is_found_by_its_events(

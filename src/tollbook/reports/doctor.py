@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Final
 
 from tollbook.controls.audit import all_records, first_broken
+from tollbook.errors import Blocked
 from tollbook.flow.capture.segments.store import list_segments
 from tollbook.flow.meter.events.store import altered_events
 from tollbook.flow.meter.store import all_latest_usages, recount_as_known
@@ -60,7 +61,12 @@ def _recount(connection: Connection) -> Iterator[str]:
         for usage in all_latest_usages(connection)
         if not any(usage.period.start.date() <= day < usage.period.end.date() for day in gone)
     ]
-    for usage, counted in recount_as_known(connection, usages):
+    try:
+        recounted = recount_as_known(connection, usages)
+    except Blocked as refusal:
+        yield refusal.message
+        return
+    for usage, counted in recounted:
         if (counted.quantity, counted.event_count, counted.digest) != (
             usage.quantity,
             usage.event_count,

@@ -113,6 +113,15 @@ def missing(name: str, place: str) -> Blocked:
     )
 
 
+def unreadable(error: Exception) -> Blocked:
+    """Say that a file cannot be read to its end."""
+    return Blocked(
+        "capture.segment_unreadable",
+        f"A sealed segment is damaged ({str(error).splitlines()[0]}): `tollbook events "
+        "verify-segments` says which; bring it back from a backup.",
+    )
+
+
 def _bucket(bucket: str, prefix: str, cache: Path) -> Any:
     return part("s3").BucketArchive(bucket, prefix, cache=cache)
 

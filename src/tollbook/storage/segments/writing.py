@@ -14,6 +14,7 @@ import pyarrow.compute as pa_compute
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from tollbook.storage.segments.archive import unreadable
 from tollbook.storage.segments.columns import (
     COLUMNS,
     ORDER,
@@ -130,6 +131,15 @@ def rows_as_csv(
 
     With `limit`, only that many of the newest.
     """
+    try:
+        yield from _csv_of(path, day, where, values, limit)
+    except (duckdb.IOException, duckdb.InvalidInputException, OSError) as error:
+        raise unreadable(error) from error
+
+
+def _csv_of(
+    path: Path, day: date, where: str, values: Sequence[Any], limit: int
+) -> Iterator[bytes]:
     columns = ", ".join("lower(hex(h)) as h" if name == "h" else name for name in COLUMNS)
     newest = f"order by receipt desc, ordinal desc limit {limit:d}" if limit else ""
     with duckdb.connect() as engine:
