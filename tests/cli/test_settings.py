@@ -144,13 +144,20 @@ def test_the_manual_lists_every_setting_with_its_variable_and_default() -> None:
     plain = Settings(Path())
 
     assert list(rows) == [field.name for field in fields(Settings)]
-    assert {name: variable for name, (variable, _) in rows.items()} == {**VARIABLES, "targets": ""}
+    assert {name: variable for name, (variable, _) in rows.items()} == {
+        **VARIABLES,
+        "targets": "",
+        "sources": "",
+    }
     assert {
         name: default.strip("`")
         for name, (_, default) in rows.items()
         if name not in {"home", "actor"}
     } == {
-        field.name: str(getattr(plain, field.name) or {"targets": "none"}.get(field.name, "empty"))
+        field.name: str(
+            getattr(plain, field.name)
+            or {"targets": "none", "sources": "none"}.get(field.name, "empty")
+        )
         for field in fields(Settings)
         if field.name not in {"home", "actor"}
     }

@@ -7,11 +7,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from tollbook.flow.capture.admit import admit_all, build_admission
+from tollbook.flow.capture.admit import Admitted, admit_all, build_admission
+from tollbook.flow.capture.events.store import ensure_days
 from tollbook.flow.capture.step import capture, days_of, void_event
-from tollbook.flow.capture.store import ensure_days, read_crosswalk
-from tollbook.flow.meter.step import Metered, meter, summarize
+from tollbook.flow.capture.store import read_crosswalk
+from tollbook.flow.meter.step import Metered, meter
 from tollbook.flow.meter.store import latest_usages
+from tollbook.flow.meter.summary.store import add_deltas
+from tollbook.flow.meter.tally import Tally
 from tollbook.flow.rate.step import Rated, rate
 from tollbook.flow.rate.store import load_charges, mark_billed, open_charges
 from tollbook.ledger.credit_store import balances
@@ -27,6 +30,7 @@ from tollbook.records.commercial import (
     Product,
 )
 from tollbook.records.usage import MeteredUsage
+from tollbook.runtime.street import summarize_swept
 from tollbook.storage.database import Connection, Database
 from tollbook.values.codec import content_hash
 from tollbook.values.ids import CustomerId, EntityId, MeterId, event_id
@@ -102,6 +106,7 @@ class Company:
 
     def __init__(self, database: Database, *records: Record, meter: Meter = TOKENS) -> None:
         self.database = database
+        self.counts_at_door = True
         self._sent = 0
         known: Sequence[Record] = (ANYTHING, meter, LARGE, SMALL, SEATS, CREDITS, BOOK)
         self.decide(*known, *(records or (contract(),)))
@@ -170,8 +175,14 @@ class Company:
         verdicts = admit_all(raws, admission, at=AT)
         with self.database.transaction() as connection:
             ensure_days(connection, days_of(verdicts))
+        tally = Tally.of(catalog, crosswalk)
+
+        def count(connection: Connection, events: Sequence[Admitted], receipt: int) -> None:
+            add_deltas(connection, tally.add(events), receipt)
+
+        counting = count if self.counts_at_door else None
         with self.database.transaction() as connection:
-            found = capture(connection, verdicts=verdicts, door="test", at=AT)
+            found = capture(connection, verdicts=verdicts, door="test", at=AT, counting=counting)
         assert {answer.status for answer in found.answers} <= {"accepted", "duplicate"}, found
 
     def void(self, event: str) -> None:
@@ -183,7 +194,7 @@ class Company:
         """Bring the summaries up to date."""
         catalog = self.catalog()
         with self.database.transaction() as connection:
-            summarize(connection, catalog=catalog, at=AT)
+            summarize_swept(connection, catalog, AT)
 
     def meter(self, month: Month = NOVEMBER) -> Metered:
         """Summarize and meter a month."""

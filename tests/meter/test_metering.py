@@ -17,6 +17,7 @@ from tollbook.flow.meter.store import (
 )
 from tollbook.records.commercial import Aggregation, ContractItem
 from tollbook.records.usage import EMPTY_DIGEST, MeteredUsage
+from tollbook.runtime.street import summarize_swept
 from tollbook.storage.database import Database
 from tollbook.values.ids import MeterId
 from tollbook.values.period import Month
@@ -152,7 +153,7 @@ class TestRepeating:
         company.meter()
         step_by_step = only(company.usages())
         with database.transaction() as connection:
-            connection.execute("truncate usage_hour, usage_hour_member, summarized_meters")
+            connection.execute("truncate usage_hour, usage_day, usage_point, summarized_meters")
 
         company.summarize()
 
@@ -227,7 +228,7 @@ class TestWatermark:
         company.use({"tokens": 5})
         catalog = company.catalog()
         with database.transaction() as connection:
-            summarized = summarize(connection, catalog=catalog, at=AT)
+            summarized = summarize_swept(connection, catalog, AT)
         company.use({"tokens": 6})
         with database.transaction() as connection:
             meter(connection, catalog=catalog, month=NOVEMBER, at=AT)

@@ -27,7 +27,7 @@ from tollbook.app import App, open_app
 from tollbook.config import load
 from tollbook.observe.log import configure
 from tollbook.runtime.intake import Intake
-from tollbook.runtime.process import end_with
+from tollbook.runtime.process import collect_rarely, end_with
 
 
 def create() -> FastAPI:
@@ -37,6 +37,7 @@ def create() -> FastAPI:
         end_with(server.pid)
     settings = load()
     configure(settings.log_format)
+    collect_rarely()
     stack = ExitStack()
     return build(stack.enter_context(open_app(settings)), on_close=stack)
 

@@ -106,17 +106,14 @@ def _too_large() -> Rejected:
 
 def _answer(delivery: Delivery, captured: Captured, *, minimal: bool) -> Response:
     counts = captured.counts
+    told = sorted(captured.others.items()) if minimal else enumerate(captured.answers)
     content = {
         "receipt": captured.receipt,
         "accepted": counts["accepted"],
         "duplicates": counts["duplicate"],
         "conflicts": counts["conflict"],
         "rejected": counts["rejected"],
-        "results": [
-            _result(index, answer)
-            for index, answer in enumerate(captured.answers)
-            if not (minimal and answer.status == "accepted")
-        ],
+        "results": [_result(index, answer) for index, answer in told],
     }
     response = Response(_ENCODER.encode(content), _status(delivery, captured), media_type=_JSON)
     if minimal:

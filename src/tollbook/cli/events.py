@@ -20,9 +20,11 @@ from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step, store
 from tollbook.flow.capture.admit import Admission
+from tollbook.flow.capture.events import store as stored
 from tollbook.flow.capture.store import Conflict, Quarantined
 from tollbook.runtime.import_file import import_file
 from tollbook.runtime.intake import current_admission
+from tollbook.runtime.process import collect_rarely
 from tollbook.storage.database import Connection
 from tollbook.values.codec import to_builtins
 
@@ -52,6 +54,7 @@ def import_command(file: Path, *, is_json: bool) -> None:
     Every line is stored, known already, in conflict or kept in quarantine; importing a file again
     changes nothing.
     """
+    collect_rarely()
     with open_app() as app, _progress(file, is_quiet=is_json) as on_progress:
         imported = import_file(app.desk(), file, on_progress=on_progress)
     counts = {
@@ -81,8 +84,8 @@ def import_command(file: Path, *, is_json: bool) -> None:
 def list_command(*, day: datetime | None, subject: str | None, limit: int, is_json: bool) -> None:
     """List the events of a UTC day, the latest taken first."""
     with open_app() as app, app.database.transaction() as connection:
-        on = day.date() if day else store.latest_day(connection)
-        found = store.list_events(connection, on=on, subject=subject, limit=limit) if on else []
+        on = day.date() if day else stored.latest_day(connection)
+        found = stored.list_events(connection, on=on, subject=subject, limit=limit) if on else []
     if is_json:
         write_json(found)
         return

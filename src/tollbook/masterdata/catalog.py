@@ -106,6 +106,31 @@ class Catalog:
         """Return the GL map of a legal entity in force on a day; its key is the entity id."""
         return _record(self.in_force("gl_map", entity_id, on), GlMap)
 
+    def zone(self, customer_id: str, contract: Contract | None = None) -> str:
+        """Return the time zone of a customer's days, under a contract or under the first it has.
+
+        The contract's, else the customer's, else the entity's. The latest version of each decides,
+        back in time too: so windows tile, also when a zone is corrected.
+        """
+        if contract is None:
+            mine = (_record(self.in_force("contract", k, date.max), Contract)
+                    for k in self.keys("contract"))  # fmt: skip
+            contract = next((c for c in mine if c and c.customer_id == customer_id), None)
+        customer = self.customer(customer_id, date.max)
+        entity = self.entity(contract.entity_id, date.max) if contract else None
+        stated = (contract and contract.zone, customer and customer.zone, entity and entity.zone)
+        return next((zone for zone in stated if zone), "UTC")
+
+    @property
+    def zones(self) -> frozenset[str]:
+        """Every time zone that a record names."""
+        found = [version.record for versions in self.versions.values() for version in versions]
+        return frozenset(
+            record.zone
+            for record in found
+            if isinstance(record, LegalEntity | Customer | Contract) and record.zone
+        )
+
     def contract_segments(self, month: Month) -> Iterator[tuple[Contract, date, date]]:
         """Yield (contract version, first day, day after the last) for each part of the month.
 

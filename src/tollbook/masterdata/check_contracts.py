@@ -9,7 +9,12 @@ from itertools import combinations
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.check_prices import check_price
 from tollbook.masterdata.problems import Finding, Path
-from tollbook.masterdata.references import check_currency, check_reference, check_span
+from tollbook.masterdata.references import (
+    check_currency,
+    check_reference,
+    check_span,
+    check_zone,
+)
 from tollbook.masterdata.subjects import meet
 from tollbook.records.commercial import Contract, ContractItem, CreditGrant, PriceBook, Product
 from tollbook.values.money import money_of
@@ -20,6 +25,7 @@ def check_contract(version: Version, catalog: Catalog) -> Iterator[Finding]:
     contract, since = version.record, version.effective_from
     assert isinstance(contract, Contract)
     yield from check_currency(contract.currency)
+    yield from check_zone(contract.zone)
     yield from check_span(contract.effective_from, contract.effective_until, ())
     for kind, key in (
         ("customer", contract.customer_id),
@@ -67,7 +73,7 @@ def _versions(catalog: Catalog, contract_id: str) -> list[Contract]:
 
 def _same_parties(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     first = _versions(catalog, contract.contract_id)[0]
-    for name in ("customer_id", "entity_id", "currency"):
+    for name in ("customer_id", "entity_id", "currency", "zone"):
         if getattr(contract, name) != getattr(first, name):
             word = name.removesuffix("_id")
             message = f"an amendment cannot change the {word}: end this contract, make another."

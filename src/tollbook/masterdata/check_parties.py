@@ -7,7 +7,7 @@ from itertools import combinations
 
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.problems import Finding
-from tollbook.masterdata.references import check_currency, check_span
+from tollbook.masterdata.references import check_currency, check_span, check_zone
 from tollbook.masterdata.subjects import meet, subjects_of
 from tollbook.records.parties import Customer, LegalEntity, Subject
 
@@ -17,6 +17,7 @@ def check_entity(version: Version, catalog: Catalog) -> Iterator[Finding]:
     entity = version.record
     assert isinstance(entity, LegalEntity)
     yield from check_currency(entity.currency)
+    yield from check_zone(entity.zone)
     if entity.payment_days < 0:
         yield Finding("negative", "payment_days must not be negative.", ("payment_days",))
     for other_id in catalog.keys("entity"):
@@ -35,6 +36,7 @@ def check_customer(version: Version, catalog: Catalog) -> Iterator[Finding]:
     del catalog
     customer = version.record
     assert isinstance(customer, Customer)
+    yield from check_zone(customer.zone)
     for at, subject in enumerate(customer.subjects):
         yield from check_span(subject.effective_from, subject.effective_until, ("subjects", at))
 

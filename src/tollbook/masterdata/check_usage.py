@@ -1,15 +1,20 @@
 """Checks of event types, meters and products."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import fastjsonschema
 
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.problems import Finding, suggestion
 from tollbook.masterdata.references import check_reference
-from tollbook.records.commercial import EventType, Meter, Product
+from tollbook.records.commercial import EventType, Filter, Meter, Product
+from tollbook.values.formula import fields_of, parse_formula
+
+# Each divides an hour, so that a sample never goes over the edge of one.
+SAMPLE_MINUTES: Final = (1, 5, 10, 15, 30, 60)
 
 
 def check_event_type(version: Version, catalog: Catalog) -> Iterator[Finding]:
@@ -54,29 +59,85 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def check_meter(version: Version, catalog: Catalog) -> Iterator[Finding]:
-    """Check that a meter reads fields that its event type has."""
+    """Check that a meter is whole, and reads fields that its event type has."""
     meter, since = version.record, version.effective_from
     assert isinstance(meter, Meter)
     yield from check_reference(
         catalog, "event_type", meter.event_type, since=since, path=("event_type",)
     )
-    if (meter.value is None) != (meter.aggregation == "count"):
-        message = (
-            "a count has no `value:`."
-            if meter.value
-            else f"aggregation {meter.aggregation} needs `value:`, the field that it reads."
-        )
-        yield Finding("meter_value", message, ("aggregation",))
+    yield from _value(meter)
+    yield from _settings(meter)
+    yield from _filters(meter)
     if len(set(meter.dimensions)) < len(meter.dimensions):
         yield Finding("duplicate", "a dimension is listed twice.", ("dimensions",))
     event_type = catalog.event_type(meter.event_type, date.max)
     declared = sorted(event_type.schema.get("properties", {})) if event_type else []
-    read = [meter.value] if meter.value else []
-    for name in [*read, *meter.where, *meter.dimensions] if declared else []:
-        if name not in declared:
+    for name in _fields(meter) if declared else []:
+        if name.partition(".")[0] not in declared:
             hint = suggestion(name, declared)
             message = f"the schema of {meter.event_type} has no field {name!r}.{hint}"
             yield Finding("undeclared_field", message)
+
+
+def _value(meter: Meter) -> Iterator[Finding]:
+    path = ("aggregation",)
+    stated = (meter.value is not None) + (meter.expression is not None)
+    if meter.aggregation == "count" and stated:
+        name = "value" if meter.value else "expression"
+        yield Finding("meter_value", f"a count has no `{name}:`.", path)
+    elif meter.aggregation == "unique_count" and (meter.value is None or stated > 1):
+        message = "aggregation unique_count needs `value:`, the field that it reads, and no other."
+        yield Finding("meter_value", message, path)
+    elif meter.aggregation != "count" and stated != 1:
+        message = (
+            f"aggregation {meter.aggregation} needs `value:`, the field that it reads, "
+            "or `expression:`, not both."
+        )
+        yield Finding("meter_value", message, path)
+    if meter.expression is not None:
+        try:
+            parse_formula(meter.expression)
+        except ValueError as error:
+            yield Finding("expression", f"{error}.", ("expression",))
+
+
+def _settings(meter: Meter) -> Iterator[Finding]:
+    is_percentile = meter.aggregation == "percentile"
+    if is_percentile and not 0 < (meter.percentile or 0) <= 100:
+        message = "a percentile needs `percentile:`, more than 0 and at most 100, such as 95."
+        yield Finding("meter_setting", message, ("aggregation",))
+    if not is_percentile and (meter.percentile is not None or meter.sample_minutes is not None):
+        message = "`percentile:` and `sample_minutes:` are for aggregation percentile."
+        yield Finding("meter_setting", message, ("aggregation",))
+    if meter.sample_minutes not in {None, *SAMPLE_MINUTES}:
+        message = f"sample_minutes is one of {', '.join(map(str, SAMPLE_MINUTES))}."
+        yield Finding("meter_setting", message, ("sample_minutes",))
+    if meter.empty_samples == "zero" and meter.sample_minutes is None:
+        message = "`empty_samples:` needs `sample_minutes:`."
+        yield Finding("meter_setting", message, ("empty_samples",))
+    if meter.series is not None and meter.aggregation != "time_weighted_sum":
+        message = "`series:` is for aggregation time_weighted_sum."
+        yield Finding("meter_setting", message, ("series",))
+
+
+def _filters(meter: Meter) -> Iterator[Finding]:
+    for at, one in enumerate(meter.filters):
+        if one == Filter(one.field):
+            message = (
+                f"the filter on {one.field} says nothing: use one_of, none_of, exists, at_least, "
+                "more_than, at_most or less_than."
+            )
+            yield Finding("filter", message, ("filters", at))
+
+
+def _fields(meter: Meter) -> list[str]:
+    """Return the fields that a meter reads, in the order of its definition."""
+    read = [meter.value] if meter.value else []
+    if meter.expression is not None:
+        with suppress(ValueError):
+            read += fields_of(parse_formula(meter.expression))
+    read += [*meter.where, *(one.field for one in meter.filters), *meter.dimensions]
+    return [*read, meter.series] if meter.series else read
 
 
 def check_product(version: Version, catalog: Catalog) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from tollbook.records.commercial import (
     ContractItem,
     CreditGrant,
     EventType,
+    Filter,
     GlMap,
     Meter,
     PriceBook,
@@ -357,7 +358,38 @@ def _finish_item(contract: Contract, item: ContractItem) -> ContractItem:
     return replace(item, price=price)
 
 
+def _short_meter(value: Any) -> Any:
+    """`where: {region: [us, eu]}` and `where: {tokens: {at_least: 1}}` are filters."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("where"), Mapping):
+        return value
+    where = {k: v for k, v in value["where"].items() if not isinstance(v, list | Mapping)}
+    filters = [
+        {"field": k, **v} if isinstance(v, Mapping) else {"field": k, "one_of": v}
+        for k, v in value["where"].items()
+        if isinstance(v, list | Mapping)
+    ]
+    stated = value.get("filters", [])
+    if not filters or not isinstance(stated, list):
+        return value
+    return {**value, "where": where, "filters": [*stated, *filters]}
+
+
+def _short_filter(value: Any) -> Any:
+    """`not: x` is none_of, `in: [x]` is one_of; one text stands for a list of it."""
+    if not isinstance(value, Mapping):
+        return value
+    names = {"not": "none_of", "in": "one_of"}
+    spelled = {names.get(str(key), key): item for key, item in value.items()}
+    for name in names.values():
+        if name in spelled:
+            items = spelled[name] if isinstance(spelled[name], list) else [spelled[name]]
+            spelled[name] = [_text(str, item) for item in items]
+    return spelled
+
+
 _SHORTHAND: Final[dict[type, Callable[[Any], Any]]] = {
+    Meter: _short_meter,
+    Filter: _short_filter,
     Subject: _short_subject,
     ContractItem: _short_item,
     PriceVersion: _short_price,

@@ -159,10 +159,8 @@ class _Comparison:
 
 
 def _same(stored: Version, wanted: Version) -> bool:
-    return (stored.content_hash, stored.effective_from) == (
-        wanted.content_hash,
-        wanted.effective_from,
-    )
+    # Not by hash: a release that gives records a new field must not make each of them another.
+    return (stored.record, stored.effective_from) == (wanted.record, wanted.effective_from)
 
 
 def _merged(

@@ -6,6 +6,7 @@ from datetime import date
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.problems import Finding, Path, suggestion
 from tollbook.values.money import minor_exponent
+from tollbook.values.zone import zone_named
 
 
 def check_reference(
@@ -43,3 +44,13 @@ def check_span(start: date | None, end: date | None, path: Path) -> Iterator[Fin
             "that is not inside.",
             (*path, "effective_until"),
         )
+
+
+def check_zone(zone: str) -> Iterator[Finding]:
+    """Yield a finding when a time zone is named that there is none of."""
+    if not zone:
+        return
+    try:
+        zone_named(zone)
+    except ValueError as error:
+        yield Finding("unknown_zone", f"{error}.", ("zone",))

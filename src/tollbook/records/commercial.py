@@ -9,7 +9,19 @@ from typing import Any, Literal
 from tollbook.records.charge import PriceVersion
 from tollbook.values.ids import CustomerId, EntityId, MeterId
 
-Aggregation = Literal["count", "sum", "max", "unique_count", "latest"]
+Aggregation = Literal[
+    "count",
+    "sum",
+    "min",
+    "max",
+    "average",
+    "latest",
+    "unique_count",
+    "time_weighted_sum",
+    "percentile",
+]
+
+TimeUnit = Literal["second", "minute", "hour", "day"]
 
 RevenueMethod = Literal["usage", "ratable", "on_drawdown"]
 
@@ -24,11 +36,36 @@ class EventType:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition on one field of an event; all that is stated of it must hold.
+
+    `one_of` and `none_of` compare the field's text: a field that is absent or null is none of any,
+    and one of none. `exists` asks whether it is there and not null. The bounds compare its number;
+    without a number none of them holds.
+    """
+
+    field: str
+    one_of: tuple[str, ...] = ()
+    none_of: tuple[str, ...] = ()
+    exists: bool | None = None
+    at_least: Decimal | None = None
+    more_than: Decimal | None = None
+    at_most: Decimal | None = None
+    less_than: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Meter:
     """The definition of what is counted: which events, which value, how summed, by what.
 
-    `value` is the field of the event's data that is aggregated (none for count); `where` keeps
-    only events whose fields have these values; `dimensions` are the fields usage is kept by.
+    `value` is the field of the event's data that is aggregated (none for count), or `expression`
+    computes it from several; `where` keeps only events whose fields have these values, `filters`
+    only those that pass all of them; `dimensions` are the fields usage is kept by.
+
+    `percentile` (95 for p95) is the rank of a percentile: of the values, or with `sample_minutes`
+    of their sums in samples of that length, where `empty_samples` says whether those without
+    events count. `series` tells the gauges of a time-weighted sum apart within one customer and its
+    dimensions, and `time_unit` is what a value is multiplied with.
     """
 
     meter_id: MeterId
@@ -39,6 +76,13 @@ class Meter:
     where: Mapping[str, str] = field(default_factory=dict)
     dimensions: tuple[str, ...] = ()
     version: int = 1
+    expression: str | None = None
+    filters: tuple[Filter, ...] = ()
+    percentile: Decimal | None = None
+    sample_minutes: int | None = None
+    empty_samples: Literal["skip", "zero"] = "skip"
+    series: str | None = None
+    time_unit: TimeUnit = "hour"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +156,8 @@ class CreditGrant:
 class Contract:
     """Commercial terms between a legal entity and a customer, from a day until another (excluded).
 
-    A version is never edited; an amendment is the next version with its own `effective_from`.
+    A version is never edited; an amendment is the next version with its own `effective_from`. Its
+    days begin and end in `zone` (an IANA name); the customer's when empty, then the entity's.
     """
 
     contract_id: str
@@ -128,6 +173,7 @@ class Contract:
     credit_product_id: str = ""
     credits: tuple[CreditGrant, ...] = ()
     purchase_order: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

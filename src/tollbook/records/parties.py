@@ -13,7 +13,8 @@ class LegalEntity:
     """Our company that sells: one set of books, one functional currency, one invoice series.
 
     `target` names the ERP its documents are posted to; `payment_days` is the time to pay;
-    `approval` says whether a person must approve a draft before it is issued.
+    `approval` says whether a person must approve a draft before it is issued. `zone` is the IANA
+    name of the time zone in which its days begin, for customers and contracts that state none.
     """
 
     entity_id: EntityId
@@ -25,6 +26,7 @@ class LegalEntity:
     payment_days: int = 30
     approval: Literal["manual", "automatic"] = "manual"
     tax_rounding: Literal["line", "document"] = "line"
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Customer:
     """The party that is billed. `external_ids` maps an outside system to its id for the customer.
 
     `subjects` are the names used in events; without any, the customer id is the subject.
+    `zone` is the IANA name of the time zone in which its days begin; the entity's when empty.
     """
 
     customer_id: CustomerId
@@ -52,3 +55,4 @@ class Customer:
     street: str = ""
     city: str = ""
     country: str = ""
+    zone: str = ""

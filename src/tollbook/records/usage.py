@@ -34,6 +34,7 @@ class MeteredUsage:
 
     `digest` is the order-free sum of the hashes of the events behind the quantity: two usages with
     the same digest were counted from the same events. `product_id` is empty for a plain quantity.
+    `period` are days of the calendar, written as midnights in UTC; they begin and end in `zone`.
     """
 
     usage_id: UsageId
@@ -49,3 +50,4 @@ class MeteredUsage:
     where: Mapping[str, str] | None = None
     digest: str = EMPTY_DIGEST
     through_receipt: int = 0
+    zone: str = "UTC"

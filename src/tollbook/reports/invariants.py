@@ -6,17 +6,27 @@ from typing import Final, LiteralString
 QUESTIONS: Final[dict[str, LiteralString]] = {
     "every event has one identity and every identity one event": """
         select coalesce(e.source || '|' || e.event_id, i.h::text)
-        from event_identity i full join usage_event e using (h, day, receipt, ordinal)
-        where i.h is null
-           or e.h is null and not exists (select from sealed_segment s
+        from event_identity i full join (
+            select * from usage_event
+            where receipt <= (select through_receipt from identity_sweep)) e
+            using (h, day, receipt, ordinal)
+        where e.h is null and not exists (select from sealed_segment s
                                           where s.day = i.day and s.state <> 'restored')
+           or i.h is null and not exists (
+               select from event_identity o join event_exclusion x using (h)
+               where o.h = e.h and o.day <> e.day and x.day = e.day)
         order by 1""",
     "a sealed day has an identity for each of its events, in files and in the database": """
         select s.day::text
         from (select day, sum(event_count) as events from sealed_segment
               where state <> 'restored' group by day) s
-        where s.events + (select count(*) from usage_event e where e.day = s.day)
+        where s.events
+              + (select count(*) from usage_event e
+                 where e.day = s.day
+                   and e.receipt <= (select through_receipt from identity_sweep))
               <> (select count(*) from event_identity i where i.day = s.day)
+                 + (select count(*) from event_exclusion x join event_identity i using (h)
+                    where x.day = s.day and i.day <> s.day)
         order by 1""",
     "every event came with a receipt": """
         select e.source || '|' || e.event_id from usage_event e
@@ -32,7 +42,7 @@ QUESTIONS: Final[dict[str, LiteralString]] = {
                and a.meter_id = b.meter_id and a.starts_at < b.ends_at and b.starts_at < a.ends_at
         where not exists (select from metered_usage n where n.replaces in (a.usage_id, b.usage_id))
           and exists (
-            select from usage_hour u
+            select from usage_of_meter u
             where u.customer_id = a.customer_id and u.meter_id = a.meter_id
               and u.hour >= greatest(a.starts_at, b.starts_at)
               and u.hour < least(a.ends_at, b.ends_at)

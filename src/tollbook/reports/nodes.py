@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, LiteralString
 
 from tollbook.errors import Rejected
-from tollbook.flow.capture.store import get_event
+from tollbook.flow.capture.events.store import get_event
 from tollbook.records.control import Stage
 from tollbook.storage.database import Connection
 from tollbook.values.ids import event_digest, read_event_id

@@ -7,8 +7,8 @@ from tollbook.errors import Rejected
 from tollbook.flow.invoice.numbering import line_id
 from tollbook.flow.invoice.settlement import Billed, settle_in_turn
 from tollbook.flow.invoice.store import issued_at, load_invoice
+from tollbook.flow.meter.definition import Counted
 from tollbook.flow.meter.store import content_digest_as_known, recount_as_known, usages_by_id
-from tollbook.flow.meter.window import Counted
 from tollbook.flow.rate.price import multiplied_out
 from tollbook.flow.rate.rated import RatedCharge, obligation_key
 from tollbook.flow.rate.store import charges_by_id, history

@@ -12,8 +12,18 @@ import psycopg
 
 from tollbook.errors import Transient
 from tollbook.flow.capture import store
-from tollbook.flow.capture.admit import Admission, Refused, Verdict, admit_all, build_admission
-from tollbook.flow.capture.step import Captured, capture, days_of
+from tollbook.flow.capture.admit import (
+    Admission,
+    Admitted,
+    Refused,
+    Verdict,
+    admit_all,
+    build_admission,
+)
+from tollbook.flow.capture.events import store as events
+from tollbook.flow.capture.step import Captured, capture, days_of, join
+from tollbook.flow.meter.summary.store import add_deltas
+from tollbook.flow.meter.tally import Tally
 from tollbook.masterdata.store import load_catalog
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
@@ -21,6 +31,7 @@ from tollbook.values.clock import Clock
 EVENTS_PER_COMMIT_MAX: Final = 20_000
 WAITING_BYTES_MAX: Final = 256_000_000
 ATTEMPTS_MAX: Final = 5
+REPEATS_AHEAD: Final = 50
 MASTER_DATA_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 30.0
 
@@ -57,9 +68,12 @@ class Desk:
         self._process = f"{os.getpid()} since {clock.now():%Y-%m-%dT%H:%M:%SZ}"
         self._lock = threading.Lock()
         self._admission: Admission | None = None
+        self._tally: Tally | None = None
         self._state: tuple[int, datetime | None] | None = None
         self._checked = 0.0
         self._days: frozenset[date] = frozenset()
+        # Repeats seldom come alone: after some, identities are asked for before they are stored.
+        self._repeats_ahead = REPEATS_AHEAD
 
     def admission(self, *, at_once: bool = False) -> Admission:
         """Return what the door knows; a change of master data shows within a second, or at once."""
@@ -84,13 +98,20 @@ class Desk:
         try:
             verdicts = self._judge(raws, at)
             self._prepare(days_of(verdicts))
-            return self._store(verdicts, door, at, within)
+            captured = self._store(verdicts, door, at, within)
         except psycopg.OperationalError as error:
             raise Transient(
                 "capture.not_stored",
                 "The database did not take the events: send them again.",
                 retry_after_seconds=1,
             ) from error
+        counts = captured.counts
+        self._repeats_ahead = (
+            REPEATS_AHEAD
+            if counts["duplicate"] or counts["conflict"]
+            else max(0, self._repeats_ahead - 1)
+        )
+        return captured
 
     def _judge(self, raws: Sequence[bytes], at: datetime) -> list[Verdict]:
         admission = self.admission()
@@ -112,7 +133,7 @@ class Desk:
         missing = days - self._days
         if missing:
             with self._database.transaction() as connection:
-                store.ensure_days(connection, missing)
+                events.ensure_days(connection, missing)
             self._days |= missing
 
     def _store(
@@ -123,7 +144,14 @@ class Desk:
                 with self._database.transaction() as connection:
                     if within is not None:
                         within(connection)
-                    captured = capture(connection, verdicts=verdicts, door=door, at=at)
+                    captured = capture(
+                        connection,
+                        verdicts=verdicts,
+                        door=door,
+                        at=at,
+                        is_repeat_likely=self._repeats_ahead > 0,
+                        counting=self._count,
+                    )
                     store.add_tally(connection, self._process, captured.counts.items())
                     return captured
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
@@ -156,23 +184,35 @@ class Desk:
         first = self._store(verdicts[:half], door, at)
         # Positions move with the last part: after a crash between the two, all of it comes again.
         second = self._store(verdicts[half:], door, at, within)
-        return Captured(second.receipt, [*first.answers, *second.answers])
+        return join(first, second)
 
     def _refresh(self) -> None:
         with self._database.transaction() as connection:
             state = store.master_data_state(connection)
             if state != self._state:
-                self._admission = current_admission(
+                self._admission, self._tally = _known(
                     connection, at=self._clock.now(), future_hours_max=self._future_hours_max
                 )
                 self._state = state
 
+    def _count(self, connection: Connection, events: Sequence[Admitted], receipt: int) -> None:
+        # Compiled with the admission or later: it knows every type that was let in.
+        assert self._tally is not None
+        add_deltas(connection, self._tally.add(events), receipt)
+
 
 def current_admission(connection: Connection, *, at: datetime, future_hours_max: int) -> Admission:
     """Read what the door knows at an instant."""
+    return _known(connection, at=at, future_hours_max=future_hours_max)[0]
+
+
+def _known(
+    connection: Connection, *, at: datetime, future_hours_max: int
+) -> tuple[Admission, Tally]:
     catalog = load_catalog(connection, known_at=at)
     crosswalk = store.read_crosswalk(connection)
-    return build_admission(catalog, crosswalk, future_hours_max=future_hours_max)
+    admission = build_admission(catalog, crosswalk, future_hours_max=future_hours_max)
+    return admission, Tally.of(catalog, crosswalk)
 
 
 class Intake:
@@ -239,9 +279,8 @@ class Intake:
                 continue
             start = 0
             for taken, future in group:
-                answers = captured.answers[start : start + len(taken)]
+                future.set_result(captured.part(start, start + len(taken)))
                 start += len(taken)
-                future.set_result(Captured(captured.receipt, answers))
 
     def _next_group(self) -> list[tuple[Sequence[bytes], Future[Captured]]]:
         group: list[tuple[Sequence[bytes], Future[Captured]]] = []

@@ -7,9 +7,11 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from tollbook.errors import Rejected
+from tollbook.flow.capture.step import Swept, sweep
+from tollbook.flow.capture.store import swept_through
 from tollbook.flow.invoice.step import Approved, approve, draft
 from tollbook.flow.invoice.store import list_invoices
-from tollbook.flow.meter.step import meter, summarize
+from tollbook.flow.meter.step import Summarized, meter, summarize
 from tollbook.flow.post.policy import DeliveryPolicy
 from tollbook.flow.post.step import enqueue
 from tollbook.flow.rate.step import rate
@@ -88,9 +90,8 @@ class Street:
             yield from stages[stage](run)
 
     def _meter(self, run: Run) -> Iterator[Ran]:
-        yield self._do(
-            "meter", "summarize", lambda c, known, at: summarize(c, catalog=known, at=at)
-        )
+        yield Ran("meter", "sweep", sweep_all(self._database, self._clock))
+        yield self._do("meter", "summarize", summarize_swept)
         yield self._do(
             "meter", "meter", lambda c, known, at: meter(c, catalog=known, month=run.month, at=at)
         )
@@ -147,6 +148,32 @@ class Street:
         with self._database.transaction() as connection:
             result = act(connection, self._catalog_of(connection), self._clock.now())
         return Ran(stage, step, result)
+
+
+def sweep_all(database: Database, clock: Clock) -> Swept:
+    """Sweep until the ledger of identities has every event captured so far."""
+    identities = reused = 0
+    while True:
+        with database.transaction() as connection:
+            swept = sweep(connection, at=clock.now())
+        identities, reused = identities + swept.identities, reused + swept.reused
+        if swept.identities == 0:
+            return Swept(identities, reused, swept.through_receipt)
+
+
+def summarize_swept(connection: Connection, catalog: Catalog, at: datetime) -> Summarized:
+    """Summarize, and see that the sweep has passed whatever the summaries hold.
+
+    Events come in all the while. As neither lock is given back between the two, the ledger ends up
+    ahead of the summaries; what it set aside there is taken out of them again.
+    """
+    while True:
+        summarized = summarize(connection, catalog=catalog, at=at)
+        reused = 0
+        while swept_through(connection) < summarized.through_receipt:
+            reused += sweep(connection, at=at).reused
+        if not reused:
+            return summarized
 
 
 def _approve_all(connection: Connection, run: Run, at: datetime) -> Approved:

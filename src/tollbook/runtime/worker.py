@@ -15,6 +15,7 @@ from tollbook.observe.log import logger
 from tollbook.runtime.deliver import deliver
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.seal import seal_by_policy
+from tollbook.runtime.street import sweep_all
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
@@ -38,7 +39,7 @@ def work(
     replayer: Replayer,
     seal_after_days: int = 0,
 ) -> None:
-    """Summarize, replay what new master data allows, deliver and seal, until told to stop.
+    """Sweep, summarize, replay what new master data allows, deliver and seal, until told to stop.
 
     Each job has a thread of its own, so that none waits for another or falls with it.
     """
@@ -46,6 +47,9 @@ def work(
     def summarize_days() -> None:
         with database.transaction() as connection:
             summarize(connection, catalog=catalog_of(connection), at=clock.now())
+
+    def sweep_identities() -> None:
+        sweep_all(database, clock)
 
     def deliver_postings() -> None:
         deliver(database, targets, catalog_of=catalog_of, clock=clock, until_idle=False, stop=stop)
@@ -56,6 +60,7 @@ def work(
         stop.wait(SEAL_ROUND_SECONDS)
 
     jobs: dict[str, Callable[[], None]] = {
+        "sweep": sweep_identities,
         "summarize": summarize_days,
         "replay": _Replay(database, replayer),
     }

@@ -14,6 +14,7 @@ class Lock(IntEnum):
     MAKE_PARTITIONS = 7_022_511_004
     SUMMARIZE = 7_022_511_005
     DECIDE_CHARGES = 7_022_511_006
+    SWEEP_IDENTITIES = 7_022_511_007
     # One process at a time writes segments; and readers of events share what sealing a day excludes.
     WRITE_SEGMENTS = 7_022_511_014
     SEAL_DAY = 7_022_511_015

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from functools import cache, lru_cache
 from typing import Final, NewType
 
 CustomerId = NewType("CustomerId", str)
@@ -33,9 +34,20 @@ def event_id(source: str, identifier: str) -> EventId:
 def event_digest(source: str, identifier: str) -> bytes:
     """Return the 16 bytes that our id of a usage event is written from."""
     # As _digest(_EVENT, source, identifier), in one go: this runs once for every event taken.
-    first, second = source.encode(), identifier.encode()
-    content = b"3\x1fevt%d\x1f%b%d\x1f%b" % (len(first), first, len(second), second)
+    name = identifier.encode()
+    content = _source_part(source) + _length_part(len(name)) + name
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
+
+
+@lru_cache(maxsize=4096)
+def _source_part(source: str) -> bytes:
+    encoded = source.encode()
+    return b"3\x1fevt%d\x1f%b" % (len(encoded), encoded)
+
+
+@cache
+def _length_part(length: int) -> bytes:
+    return b"%d\x1f" % length
 
 
 def written_event_id(digest: bytes) -> EventId:

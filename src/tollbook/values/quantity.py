@@ -1,6 +1,7 @@
 """Exact quantities: read from text or JSON, bounded, never a float."""
 
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from fractions import Fraction
 from typing import Final
 
 # What numeric(38, 12) holds: 26 digits before the point and 12 after it.
@@ -8,6 +9,9 @@ INTEGER_DIGITS_MAX: Final = 26
 DECIMALS_MAX: Final = 12
 TEXT_MAX: Final = 100
 _WIDE: Final = Context(prec=2 * TEXT_MAX)
+
+# Sums and products of quantities, never rounded: rather an error than a lost digit.
+EXACT: Final = Context(prec=1000, traps=[Inexact, InvalidOperation])
 
 
 def parse_quantity(value: object) -> Decimal:
@@ -39,6 +43,19 @@ def parse_quantity(value: object) -> Decimal:
     if quantity.adjusted() < -DECIMALS_MAX or _decimals(quantity) > DECIMALS_MAX:
         raise ValueError(f"a quantity has at most {DECIMALS_MAX} decimals")
     return quantity
+
+
+def to_quantity(value: Fraction) -> Decimal:
+    """Write a fraction with 12 decimals, half to even; exact when it has no more of them.
+
+    For what cannot be written exactly, such as an average; done once, at the very end.
+    """
+    scaled = value * 10**DECIMALS_MAX
+    whole, rest = divmod(scaled.numerator, scaled.denominator)
+    doubled = 2 * rest
+    if doubled > scaled.denominator or (doubled == scaled.denominator and whole % 2):
+        whole += 1
+    return Decimal(plain(EXACT.scaleb(Decimal(whole), -DECIMALS_MAX)))
 
 
 def plain(value: Decimal) -> str:

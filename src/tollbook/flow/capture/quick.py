@@ -1,5 +1,6 @@
 """A quick yes for plain JSON Schemas: a type that only data fits which the schema allows."""
 
+import keyword
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -7,7 +8,7 @@ import msgspec
 
 # Keywords that say nothing about which data is allowed.
 _REMARKS: Final = frozenset({"$schema", "$id", "title", "description", "examples", "default"})
-_OBJECT: Final = frozenset({"type", "properties", "required"}) | _REMARKS
+_OBJECT: Final = frozenset({"type", "properties", "required", "additionalProperties"}) | _REMARKS
 _BOUNDS: Final[dict[str, dict[str, str]]] = {
     "integer": {"minimum": "ge", "maximum": "le"},
     "string": {"minLength": "min_length", "maxLength": "max_length"},
@@ -15,30 +16,43 @@ _BOUNDS: Final[dict[str, dict[str, str]]] = {
 # What no value is: an optional member with another kind of rule must be absent for a quick yes.
 _NOTHING: Final = Annotated[int, msgspec.Meta(ge=1, le=0)]
 _TYPES: Final[dict[str, type]] = {"integer": int, "string": str}
+# Larger ones are judged by the whole schema; what is read here is a quantity without asking.
+_INTEGERS: Final = {"ge": -(2**62), "le": 2**62}
 
 
 def quick_type(schema: Mapping[str, Any]) -> type[msgspec.Struct] | None:
     """Build a type whose values all satisfy the schema; None when the schema is not plain.
 
-    It is a short cut only: data that does not fit is judged by the whole schema.
+    It is a short cut only: data that does not fit, or has members the schema does not name, is
+    judged by the whole schema. Members are attributes of the same name.
     """
     properties = schema.get("properties", {})
     if schema.get("type") != "object" or schema.keys() - _OBJECT or not properties:
         return None
+    if not isinstance(schema.get("additionalProperties", True), bool):
+        return None
     required = schema.get("required", [])
     if set(required) - set(properties):
         return None
+    if not all(map(_is_attribute, properties)):
+        return None
     fields: list[Any] = []
-    for number, (name, rule) in enumerate(properties.items()):
+    # In the order of canonical JSON: written again, the data is canonical.
+    for name, rule in sorted(properties.items()):
         kind = _kind(rule)
         if kind is None and name in required:
             return None
         kind = _NOTHING if kind is None else kind
-        field = f"f{number}"
-        fields.append((field, kind) if name in required else (field, kind, msgspec.UNSET))
-    fields.sort(key=len)
-    names = {f"f{number}": name for number, name in enumerate(properties)}
-    return msgspec.defstruct("QuickData", fields, rename=names, gc=False)
+        fields.append(
+            (name, kind) if name in required else (name, kind | msgspec.UnsetType, msgspec.UNSET)
+        )
+    return msgspec.defstruct(
+        "QuickData", fields, kw_only=True, forbid_unknown_fields=True, gc=False
+    )
+
+
+def _is_attribute(name: str) -> bool:
+    return name.isascii() and name.isidentifier() and name[0] != "_" and not keyword.iskeyword(name)
 
 
 def _kind(rule: object) -> Any:
@@ -56,6 +70,8 @@ def _kind(rule: object) -> Any:
     if not all(type(bound) is int for bound in stated.values()):
         return None
     bounds = {_BOUNDS[name][key]: bound for key, bound in stated.items()}
+    if name == "integer":
+        bounds = _INTEGERS | bounds
     return Annotated[_TYPES[name], msgspec.Meta(**bounds)] if bounds else _TYPES[name]
 
 

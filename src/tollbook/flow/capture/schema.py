@@ -8,19 +8,24 @@ import fastjsonschema
 import msgspec
 
 from tollbook.errors import Rejected
+from tollbook.flow.capture.json_text import exact_number
 from tollbook.flow.capture.quick import quick_type
 from tollbook.values.quantity import parse_quantity
 
 _INTEGER_BOUND: Final = 10**26
+_DATA: Final = msgspec.json.Decoder(dict[str, Any], float_hook=exact_number)
 
 
 @dataclass(frozen=True, slots=True)
 class DataRule:
-    """What the data of one event type must be: its schema, and the fields that meters add up."""
+    """What the data of one event type must be: its schema, and the fields that meters add up.
+
+    `quick` reads data that certainly is right; what it cannot read is judged by the whole schema.
+    """
 
     check: Callable[[dict[str, Any]], object]
     quantity_fields: tuple[str, ...]
-    quick: type[msgspec.Struct] | None
+    quick: Callable[[msgspec.Raw], Any]
 
 
 def compile_rule(schema: Mapping[str, Any], quantity_fields: tuple[str, ...]) -> DataRule:
@@ -34,13 +39,41 @@ def compile_rule(schema: Mapping[str, Any], quantity_fields: tuple[str, ...]) ->
         raise Rejected(
             "capture.schema_unusable", f"The JSON Schema cannot be used: {error}."
         ) from error
-    return DataRule(check, quantity_fields, quick_type(schema))
+    decoder = _quick_decoder(schema, quantity_fields)
+    return DataRule(check, quantity_fields, decoder.decode if decoder else _DATA.decode)
+
+
+def read_data(rule: DataRule, raw: msgspec.Raw) -> Any:
+    """Read and check the data of an event; ValueError or Rejected when it is not surely right."""
+    try:
+        values = rule.quick(raw)
+    except msgspec.ValidationError:
+        values = _DATA.decode(raw)
+    if isinstance(values, dict):
+        check_data(rule, values)
+    return values
+
+
+def _quick_decoder(
+    schema: Mapping[str, Any], quantity_fields: tuple[str, ...]
+) -> msgspec.json.Decoder[msgspec.Struct] | None:
+    quick = quick_type(schema)
+    properties = schema.get("properties", {})
+    # A whole number is a quantity as it is; a text must be looked at, and a quick type reads no
+    # other numbers.
+    if quick is None or any(
+        {"type": "string"}.items() <= properties[name].items() or "enum" in properties[name]
+        for name in quantity_fields
+        if name in properties
+    ):
+        return None
+    return msgspec.json.Decoder(quick)
 
 
 def check_data(rule: DataRule, data: dict[str, Any]) -> None:
     """Check the data of an event; Rejected says which field is wrong, in ids["field"]."""
     try:
-        _check_shape(rule, data)
+        rule.check(data)
     except fastjsonschema.JsonSchemaValueException as error:
         field = _field_of(error)
         code = "invalid_quantity" if field in rule.quantity_fields else "schema_mismatch"
@@ -54,17 +87,6 @@ def check_data(rule: DataRule, data: dict[str, Any]) -> None:
     for field in rule.quantity_fields:
         if field in data:
             _check_quantity(field, data[field])
-
-
-def _check_shape(rule: DataRule, data: dict[str, Any]) -> None:
-    if rule.quick is not None:
-        try:
-            msgspec.convert(data, rule.quick)
-        except msgspec.ValidationError:
-            pass  # the whole schema says what is wrong, or that nothing is
-        else:
-            return
-    rule.check(data)
 
 
 def _check_quantity(field: str, value: object) -> None:

@@ -1,17 +1,28 @@
 """Stores arrivals in one transaction, and repairs what was refused: correct, replay, discard, void."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Final, Literal, NamedTuple
 
 from tollbook.controls import audit
 from tollbook.errors import Rejected
 from tollbook.flow.capture import store
-from tollbook.flow.capture.admit import Admission, Admitted, Refused, Verdict, admit_all
-from tollbook.flow.capture.identity import conflict_id, quarantine_id
+from tollbook.flow.capture.admit import (
+    DAY_ZERO,
+    Admission,
+    Admitted,
+    Refused,
+    Verdict,
+    admit_all,
+)
+from tollbook.flow.capture.events import store as events
+from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id, quarantine_id
 from tollbook.storage.database import Connection
+from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import read_event_id
 from tollbook.worklist.store import clear_object, open_item
 
@@ -19,6 +30,7 @@ Status = Literal["accepted", "duplicate", "conflict", "rejected"]
 
 CONFLICT: Final = "capture.conflict"
 _REPLAY_PAGE: Final = 500
+SWEEP_EVENTS_MAX: Final = 200_000
 
 
 class Answer(NamedTuple):
@@ -32,43 +44,131 @@ class Answer(NamedTuple):
     kept_as: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Captured:
-    """The answers to a group of events, in their order, and the receipt they were stored under."""
+    """What became of a group of events, in their order, and the receipt they were stored under.
+
+    `others` has the answers of those that were not accepted, by position: nearly all are accepted,
+    and what to tell of those follows from the verdicts.
+    """
 
     receipt: int
-    answers: Sequence[Answer]
+    verdicts: Sequence[Verdict]
+    others: Mapping[int, Answer]
 
-    @property
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """The answer to each event."""
+        others = self.others
+        return [
+            others.get(at) or Answer("accepted", verdict.source, verdict.id)
+            for at, verdict in enumerate(self.verdicts)
+        ]
+
+    @cached_property
     def counts(self) -> Counter[Status]:
         """How many events had each answer."""
-        return Counter(answer.status for answer in self.answers)
+        counts: Counter[Status] = Counter(answer.status for answer in self.others.values())
+        counts["accepted"] = len(self.verdicts) - len(self.others)
+        return counts
+
+    def part(self, start: int, stop: int) -> "Captured":
+        """Return what became of some of the events."""
+        others = {at - start: one for at, one in self.others.items() if start <= at < stop}
+        return Captured(self.receipt, self.verdicts[start:stop], others)
+
+
+def join(first: Captured, second: Captured) -> Captured:
+    """Return what became of two groups as if they had been one; the later receipt stands."""
+    start = len(first.verdicts)
+    moved = {start + at: answer for at, answer in second.others.items()}
+    verdicts = [*first.verdicts, *second.verdicts]
+    return Captured(second.receipt, verdicts, {**first.others, **moved})
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did: identities entered in the ledger, reused ones found, through which receipt."""
+
+    identities: int
+    reused: int
+    through_receipt: int
 
 
 def days_of(verdicts: Iterable[Verdict]) -> set[date]:
     """Return the UTC days that admitted events belong to; each needs its partition."""
-    texts = {verdict.occurred_at[:10] for verdict in verdicts if isinstance(verdict, Admitted)}
-    return {date.fromisoformat(text) for text in texts}
+    numbers = {
+        verdict.occurred_us // DAY_MICROSECONDS
+        for verdict in verdicts
+        if isinstance(verdict, Admitted)
+    }
+    return {DAY_ZERO + timedelta(days=number) for number in numbers}
+
+
+# Counts events that were just stored under a receipt, in their transaction.
+Counting = Callable[[Connection, Sequence[Admitted], int], None]
 
 
 def capture(
-    connection: Connection, *, verdicts: Sequence[Verdict], door: str, at: datetime
+    connection: Connection,
+    *,
+    verdicts: Sequence[Verdict],
+    door: str,
+    at: datetime,
+    is_repeat_likely: bool = True,
+    counting: Counting | None = None,
 ) -> Captured:
     """Store what was admitted, quarantine what was refused, and answer for each event.
 
     Nothing is acknowledged before the caller has committed. The partitions of the days must exist.
+    `counting` is given the events that are new; without it their days are marked dirty.
     """
     receipt = store.insert_receipt(connection, door=door, at=at)
-    admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
-    stored = iter(_store_admitted(connection, admitted, receipt=receipt, at=at))
-    refused = [verdict for verdict in verdicts if isinstance(verdict, Refused)]
+    gone = store.deleted_days(connection)
+    if gone:
+        verdicts = [_not_on(gone, verdict) for verdict in verdicts]
+    admitted: list[tuple[int, Admitted]] = []
+    refused: list[tuple[int, Refused]] = []
+    for number, verdict in enumerate(verdicts):
+        if isinstance(verdict, Admitted):
+            admitted.append((number, verdict))
+        else:
+            refused.append((number, verdict))
+    if not admitted:
+        others = {}
+    else:
+        arriving = _Arriving(receipt, at, is_repeat_likely, counting)
+        others = _store_admitted(connection, admitted, arriving)
     if refused:
-        _quarantine(connection, refused, door=door, at=at)
-    answers = [
-        next(stored) if isinstance(verdict, Admitted) else _rejected(verdict)
-        for verdict in verdicts
-    ]
-    return Captured(receipt, answers)
+        _quarantine(connection, [one for _, one in refused], door=door, at=at)
+        others |= {number: _rejected(one) for number, one in refused}
+    return Captured(receipt, verdicts, others)
+
+
+def sweep(connection: Connection, *, at: datetime) -> Swept:
+    """Enter the identities of newly captured events in the ledger of all identities.
+
+    The door keeps an identity once a UTC day. One that another day took before is found here: the
+    first event stands, the later one no longer counts and goes to the worklist as a conflict.
+    Nothing is billed before the sweep has passed it. One call does a limited amount.
+    """
+    hold_lock(connection, Lock.SWEEP_IDENTITIES)
+    after = store.swept_through(connection)
+    with connection.transaction(force_rollback=True):
+        latest = store.intake_watermark(connection)
+    days, number, through = store.next_to_sweep(
+        connection, after=after, through=latest, events_max=SWEEP_EVENTS_MAX
+    )
+    found = 0
+    if days:
+        store.index_receipts(connection, days)
+        entered = store.add_to_ledger(connection, days, after=after, through=through)
+        if entered < number:
+            reused = store.reused_identities(connection, days, after=after, through=through)
+            _set_reused_aside(connection, reused, at=at)
+            found = len(reused)
+    store.set_swept(connection, through)
+    return Swept(number, found, through)
 
 
 def correct(
@@ -111,9 +211,8 @@ def replay(
     held = _open_quarantined(connection, quarantined, reason)
     verdict = admit_all([held.corrected or held.raw], admission, at=at)[0]
     if isinstance(verdict, Admitted):
-        store.ensure_days(connection, days_of([verdict]))
-        receipt = store.insert_receipt(connection, door="replay", at=at)
-        answer = _store_admitted(connection, [verdict], receipt=receipt, at=at)[0]
+        events.ensure_days(connection, days_of([verdict]))
+        answer = capture(connection, verdicts=[verdict], door="replay", at=at).answers[0]
     else:
         answer = _rejected(verdict)._replace(kept_as=quarantined)
         _note_refusal(connection, held, verdict, by=by, at=at)
@@ -202,17 +301,17 @@ def void_event(
         raise Rejected("capture.already_voided", f"{event_id} is already voided.")
     receipt = store.insert_receipt(connection, door="void", at=at)
     day = event.occurred_at.date()
-    store.insert_exclusion(connection, digest, day=day, reason=reason, receipt=receipt, at=at)
+    events.insert_exclusion(connection, digest, day=day, reason=reason, receipt=receipt, at=at)
     store.mark_dirty(connection, {(day.isoformat(), event.type)}, receipt=receipt)
     audit.record(
         connection, at=at, actor=by, action="capture.void", object_id=event_id, reason=reason
     )
 
 
-def find_event(connection: Connection, event_id: str) -> store.StoredEvent:
+def find_event(connection: Connection, event_id: str) -> events.StoredEvent:
     """Return a captured event by our id of it; Rejected when there is none."""
     try:
-        found = store.get_event(connection, read_event_id(event_id))
+        found = events.get_event(connection, read_event_id(event_id))
     except ValueError:
         found = None
     if found is None:
@@ -220,56 +319,118 @@ def find_event(connection: Connection, event_id: str) -> store.StoredEvent:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Arriving:
+    """How a group is stored: under which receipt, when, and what else is done with new events."""
+
+    receipt: int
+    at: datetime
+    is_repeat_likely: bool
+    counting: Counting | None
+
+
 def _store_admitted(
-    connection: Connection, admitted: Sequence[Admitted], *, receipt: int, at: datetime
-) -> list[Answer]:
-    if not admitted:
-        return []
-    first, repeated = _first_of_each(admitted)
-    taken = store.claim_identities(connection, first, receipt=receipt)
-    if taken:
-        known = frozenset(taken)
-        first = [numbered for numbered in first if numbered[0] not in known]
-        repeated = sorted([*repeated, *taken])
-    store.insert_events(connection, first, receipt=receipt)
-    answers = [Answer("accepted", event.source, event.id) for event in admitted]
-    if repeated:
-        _answer_repeated(connection, admitted, repeated, answers, at)
-    dirty = {(event.occurred_at[:10], event.type) for _, event in first}
-    store.mark_dirty(connection, dirty, receipt=receipt)
-    return answers
+    connection: Connection, admitted: Sequence[tuple[int, Admitted]], group: _Arriving
+) -> dict[int, Answer]:
+    """Store events, each with its position, and return the answers of those that were not new."""
+    first, again = _first_of_each(admitted)
+    known = events.insert_new(
+        connection, first, receipt=group.receipt, is_repeat_likely=group.is_repeat_likely
+    )
+    new = [one for one in first if one[1].key not in known] if known else first
+    sealed = store.sealed_days(connection) if new else set()
+    if sealed:
+        known |= _twins_in_files(connection, [event for _, event in new], sealed)
+        new = [one for one in new if one[1].key not in known]
+    if new:
+        _note_new(connection, [event for _, event in new], group)
+    if known:
+        again += [one for one in first if one[1].key in known]
+    if not again:
+        return {}
+    repeated = {event.digest for _, event in again}
+    for number, event in new:
+        if event.digest in repeated:
+            known[event.key] = events.Known(group.receipt, number, event.f1, event.f2)
+    return _answer_repeated(connection, sorted(again), known, group.at)
+
+
+def _twins_in_files(
+    connection: Connection, new: Sequence[Admitted], sealed: AbstractSet[date]
+) -> dict[tuple[bytes, int], events.Known]:
+    """Take back events of sealed days that the files of those days hold; return what holds them."""
+    late = [event for event in new if event.occurred_at.date() in sealed]
+    if not late:
+        return {}
+    taken = store.known_in_ledger(connection, [event.digest for event in late])
+    known: dict[tuple[bytes, int], events.Known] = {}
+    for day in sorted({*taken.values()} & sealed):
+        twins = [
+            event
+            for event in late
+            if event.occurred_at.date() == day and taken.get(event.digest) == day
+        ]
+        if twins:
+            known |= events.take_back_twins(connection, twins, day=day)
+    return known
+
+
+def _not_on(gone: AbstractSet[date], verdict: Verdict) -> Verdict:
+    """Refuse an event of a day whose events were deleted: nobody could count that day again."""
+    if isinstance(verdict, Refused) or verdict.occurred_at.date() not in gone:
+        return verdict
+    day = verdict.occurred_at.date().isoformat()
+    message = f"The events of {day} were deleted by the policy of retention: this one is too late."
+    return Refused("capture.day_deleted", message, day, verdict.source, verdict.id, verdict.raw)
 
 
 def _first_of_each(
-    admitted: Sequence[Admitted],
-) -> tuple[list[tuple[int, Admitted]], list[int]]:
-    """Part the first arrival of each identity, numbered, from the positions of the others."""
-    first: dict[bytes, tuple[int, Admitted]] = {}
-    for numbered in enumerate(admitted):
-        first.setdefault(numbered[1].digest, numbered)
+    admitted: Sequence[tuple[int, Admitted]],
+) -> tuple[list[tuple[int, Admitted]], list[tuple[int, Admitted]]]:
+    """Part the first arrival of each identity and day, in their order, from the others."""
+    digests = {one[1].digest: one for one in reversed(admitted)}
+    first = [digests[digest] for digest in sorted(digests)]
     if len(first) == len(admitted):
-        return list(first.values()), []
-    positions = {number for number, _ in first.values()}
-    return list(first.values()), [n for n in range(len(admitted)) if n not in positions]
+        return first, []
+    again = []
+    other_days: dict[tuple[bytes, int], tuple[int, Admitted]] = {}
+    for one in [one for one in admitted if digests[one[1].digest] is not one]:
+        is_same_day = digests[one[1].digest][1].day_number == one[1].day_number
+        if is_same_day or other_days.setdefault(one[1].key, one) is not one:
+            again.append(one)
+    return sorted([*first, *other_days.values()], key=_digest_of), again
+
+
+def _digest_of(one: tuple[int, Admitted]) -> bytes:
+    return one[1].digest
+
+
+def _note_new(connection: Connection, new: Sequence[Admitted], group: _Arriving) -> None:
+    days = Counter([event.occurred_us // DAY_MICROSECONDS for event in new])
+    numbers = [(DAY_ZERO + timedelta(days=day), number) for day, number in days.items()]
+    events.insert_days(connection, numbers, receipt=group.receipt)
+    if group.counting is not None:
+        group.counting(connection, new, group.receipt)
+        return
+    dirty = {(event.occurred_at.date().isoformat(), event.type) for event in new}
+    store.mark_dirty(connection, dirty, receipt=group.receipt)
 
 
 def _answer_repeated(
     connection: Connection,
-    admitted: Sequence[Admitted],
-    repeated: Sequence[int],
-    answers: list[Answer],
+    repeated: Sequence[tuple[int, Admitted]],
+    known: Mapping[tuple[bytes, int], events.Known],
     at: datetime,
-) -> None:
-    known = store.known_events(connection, {admitted[ordinal].digest for ordinal in repeated})
+) -> dict[int, Answer]:
+    answers: dict[int, Answer] = {}
     conflicts = []
-    for ordinal in repeated:
-        event = admitted[ordinal]
-        first = known[event.digest]
+    for number, event in repeated:
+        first = known[event.key]
         if (first.f1, first.f2) == (event.f1, event.f2):
-            answers[ordinal] = Answer("duplicate", event.source, event.id)
+            answers[number] = Answer("duplicate", event.source, event.id)
             continue
         conflicts.append(event)
-        answers[ordinal] = Answer(
+        answers[number] = Answer(
             "conflict",
             event.source,
             event.id,
@@ -277,6 +438,34 @@ def _answer_repeated(
             "Another event with this source and id was taken first; that one stands.",
             conflict_id(event.digest, event.f1, event.f2),
         )
+    _keep_conflicts(connection, [store.conflict_of(event) for event in conflicts], at=at)
+    return answers
+
+
+def _set_reused_aside(
+    connection: Connection, reused: Sequence[store.Reused], *, at: datetime
+) -> None:
+    """Stop counting events whose identity another day has, as if the door had refused them."""
+    if not reused:
+        return
+    receipt = store.insert_receipt(connection, door="sweep", at=at)
+    for event in reused:
+        events.insert_exclusion(
+            connection,
+            event.h.bytes,
+            day=event.day,
+            reason="its source and id were taken before, on another day",
+            receipt=receipt,
+            at=at,
+        )
+    dirty = {(event.day.isoformat(), event.type) for event in reused}
+    store.mark_dirty(connection, dirty, receipt=receipt)
+    _keep_conflicts(connection, [store.conflict_of_reused(event) for event in reused], at=at)
+
+
+def _keep_conflicts(
+    connection: Connection, conflicts: Sequence[store.NewConflict], *, at: datetime
+) -> None:
     for fresh in store.insert_conflicts(connection, conflicts, at=at):
         open_item(
             connection,

@@ -1,73 +1,35 @@
-"""The SQL of captured events, of their identities, of conflicts and of the quarantine."""
+"""The SQL of receipts, of the ledger of identities, of conflicts and of the quarantine."""
 
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any, Final, Literal, NamedTuple
+from datetime import date, datetime
+from typing import Any, Literal
 from uuid import UUID
 
-from psycopg import sql
 from psycopg.rows import class_row
 
 from tollbook.flow.capture.admit import Admitted, CrosswalkRow, Refused
 from tollbook.flow.capture.identity import conflict_id, quarantine_id
-from tollbook.flow.capture.segments.store import opened
+from tollbook.flow.capture.json_text import canonical
 from tollbook.storage.database import Connection
-from tollbook.storage.locks import Lock, hold_lock
-from tollbook.values.ids import EventId, written_event_id
 
 QuarantineState = Literal["open", "replayed", "discarded"]
 
-_COPY_CHARACTERS: Final = 500_000
-
-_CREATE_CLAIM: Final = """
-    create temporary table if not exists identity_claim (
-        ordinal integer not null, h uuid not null, day date not null,
-        f1 bigint not null, f2 bigint not null
-    ) on commit delete rows"""
-
-# In the order of h two writers that bring the same events wait for each other and never in a ring.
-_CLAIM_IDENTITIES: Final = """
-    insert into event_identity (h, day, receipt, ordinal, f1, f2)
-    select h, day, %s, ordinal, f1, f2 from identity_claim order by h
-    on conflict do nothing"""
-
-_TAKEN_IDENTITIES: Final = """
-    select c.ordinal from identity_claim c join event_identity e using (h)
-    where (e.receipt, e.ordinal) <> (%s, c.ordinal) order by c.ordinal"""
-
-# PostgreSQL's binary COPY: a header, then for each row the number of fields and, before each field,
-# its length; a date is the number of days since 2000-01-01.
-_BINARY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_BINARY_END: Final = b"\xff\xff"
-_BINARY_CLAIM: Final = struct.Struct(">hiii16siiiqiq")
-_DAY_ZERO: Final = date(2000, 1, 1).toordinal()
-
-
-class Known(NamedTuple):
-    """The event that already holds an identity: where it was taken, and its fingerprint."""
-
-    receipt: int
-    ordinal: int
-    f1: int
-    f2: int
-
 
 @dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """A captured event as it is kept; `event_id` is our id of it, `id` its sender's."""
+class Reused:
+    """A stored event whose identity an event of another day took before it."""
 
-    event_id: EventId
+    h: UUID
+    day: date
     source: str
-    id: str
+    event_id: str
     type: str
     subject: str
     occurred_at: datetime
-    received_at: datetime
-    receipt: int
+    f1: int
+    f2: int
     data: Any
-    voided_for: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,118 +105,6 @@ def tallies(connection: Connection) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def ensure_days(connection: Connection, days: Iterable[date]) -> None:
-    """Make the partitions of these days; those that exist are left alone."""
-    hold_lock(connection, Lock.MAKE_PARTITIONS)
-    for day in sorted(days):
-        name = f"usage_event_{day:%Y%m%d}"
-        found = connection.execute("select to_regclass(%s)", [name]).fetchone()
-        if found is not None and found[0] is not None:
-            continue
-        # Attaching, unlike `create ... partition of`, does not wait for running intakes.
-        partition = sql.Identifier(name)
-        connection.execute(
-            sql.SQL("create table {} (like usage_event including all)").format(partition)
-        )
-        connection.execute(
-            sql.SQL(
-                "alter table usage_event attach partition {} for values from ({}) to ({})"
-            ).format(partition, sql.Literal(day), sql.Literal(day + timedelta(days=1)))
-        )
-
-
-def claim_identities(
-    connection: Connection, events: Sequence[tuple[int, Admitted]], *, receipt: int
-) -> list[int]:
-    """Claim the identity of each event and return the positions of those that are taken already.
-
-    Each event comes with its position in the group; no identity stands twice in one claim.
-    """
-    connection.execute(_CREATE_CLAIM)
-    with (
-        connection.cursor() as cursor,
-        cursor.copy("copy identity_claim from stdin (format binary)") as copy,
-    ):
-        copy.write(b"".join([_BINARY_HEADER, *_binary_claims(events), _BINARY_END]))
-    claimed = connection.execute(_CLAIM_IDENTITIES, [receipt]).rowcount
-    if claimed == len(events):
-        return []
-    return [row[0] for row in connection.execute(_TAKEN_IDENTITIES, [receipt])]
-
-
-def _binary_claims(events: Iterable[tuple[int, Admitted]]) -> Iterator[bytes]:
-    pack = _BINARY_CLAIM.pack
-    days: dict[str, int] = {}
-    for ordinal, event in events:
-        text = event.occurred_at[:10]
-        day = days.get(text)
-        if day is None:
-            day = days[text] = date.fromisoformat(text).toordinal() - _DAY_ZERO
-        yield pack(5, 4, ordinal, 16, event.digest, 4, day, 8, event.f1, 8, event.f2)
-
-
-def insert_events(
-    connection: Connection, events: Iterable[tuple[int, Admitted]], *, receipt: int
-) -> None:
-    """Store events whose identity was just claimed, each with its position in the group."""
-    with connection.cursor() as cursor, cursor.copy(_COPY_EVENTS) as copy:
-        for chunk in _copy_text(events, receipt):
-            copy.write(chunk)
-
-
-_COPY_EVENTS: Final = """
-    copy usage_event (h, day, f1, f2, receipt, ordinal, occurred_at, source, event_id, type,
-                      subject, data) from stdin"""
-
-
-def _copy_text(events: Iterable[tuple[int, Admitted]], receipt: int) -> Iterator[str]:
-    lines: list[str] = []
-    size = 0
-    for ordinal, event in events:
-        at = event.occurred_at
-        # Attributes hold no control character and JSON escapes them: only backslashes are special.
-        line = (
-            f"{event.digest.hex()}\t{at[:10]}\t{event.f1}\t{event.f2}\t{receipt}\t{ordinal}\t{at}\t"
-            f"{event.source}\t{event.id}\t{event.type}\t{event.subject}\t{event.data}\n"
-        ).replace("\\", "\\\\")
-        lines.append(line)
-        size += len(line)
-        if size > _COPY_CHARACTERS:
-            yield "".join(lines)
-            lines.clear()
-            size = 0
-    yield "".join(lines)
-
-
-def known_events(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, Known]:
-    """Return what holds these identities."""
-    rows = connection.execute(
-        "select h, receipt, ordinal, f1, f2 from event_identity where h = any(%s::uuid[])",
-        [[digest.hex() for digest in digests]],
-    )
-    return {row[0].bytes: Known(*row[1:]) for row in rows}
-
-
-def sealed_days(connection: Connection) -> set[date]:
-    """Return the UTC days of which events are in files, and no longer in their partition.
-
-    A door asks after its insert, in the same transaction: the insert keeps a day from being sealed
-    until that transaction ends, so what is not sealed then has its twins in the partition.
-    """
-    rows = connection.execute(
-        "select distinct day from sealed_segment where state in ('sealed', 'expiring') order by day"
-    )
-    return {row[0] for row in rows}
-
-
-def known_in_ledger(connection: Connection, digests: Iterable[bytes]) -> set[bytes]:
-    """Return which of these identities are taken, on whatever day and wherever the events are.
-
-    The door asks it for events of sealed days, whose twins are in no partition.
-    """
-    return set(known_events(connection, digests))
-
-
 def mark_dirty(
     connection: Connection, days: Iterable[tuple[str, str]], *, receipt: int = 0
 ) -> None:
@@ -266,26 +116,74 @@ def mark_dirty(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class NewConflict:
+    """A conflict to keep; the same content again is the same conflict."""
+
+    conflict_id: str
+    h: UUID
+    source: str
+    event_id: str
+    subject: str
+    occurred_at: datetime
+    raw: bytes
+
+
+def conflict_of(event: Admitted) -> NewConflict:
+    """Return the conflict that an arrival is."""
+    return NewConflict(
+        conflict_id(event.digest, event.f1, event.f2),
+        UUID(bytes=event.digest),
+        event.source,
+        event.id,
+        event.subject,
+        event.occurred_at,
+        event.raw,
+    )
+
+
+def conflict_of_reused(event: Reused) -> NewConflict:
+    """Return the conflict that a stored event is; it is written again from what was stored."""
+    raw = {
+        "specversion": "1.0",
+        "id": event.event_id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.occurred_at,
+        "data": event.data,
+    }
+    return NewConflict(
+        conflict_id(event.h.bytes, event.f1, event.f2),
+        event.h,
+        event.source,
+        event.event_id,
+        event.subject,
+        event.occurred_at,
+        canonical(raw),
+    )
+
+
 def insert_conflicts(
-    connection: Connection, arrivals: Sequence[Admitted], *, at: datetime
+    connection: Connection, conflicts: Sequence[NewConflict], *, at: datetime
 ) -> list[str]:
-    """Keep arrivals that reuse an identity and return the ids of those not kept before."""
+    """Keep events that reuse an identity and return the ids of those not kept before."""
     fresh = []
-    for event in sorted(arrivals, key=lambda arrival: arrival.digest):
+    for one in sorted(conflicts, key=lambda conflict: conflict.conflict_id):
         row = connection.execute(
             """insert into event_conflict (conflict_id, h, source, event_id, subject, occurred_at,
                                            found_at, raw)
                values (%s, %s, %s, %s, %s, %s, %s, %s)
                on conflict do nothing returning conflict_id""",
             [
-                conflict_id(event.digest, event.f1, event.f2),
-                UUID(bytes=event.digest),
-                event.source,
-                event.id,
-                event.subject,
-                event.occurred_at,
+                one.conflict_id,
+                one.h,
+                one.source,
+                one.event_id,
+                one.subject,
+                one.occurred_at,
                 at,
-                event.raw,
+                one.raw,
             ],
         ).fetchone()
         if row is not None:
@@ -415,69 +313,105 @@ def get_conflict(connection: Connection, conflict_id: str) -> Conflict | None:
         ).fetchone()
 
 
-_EVENTS: Final = """
-    select e.h, e.source, e.event_id, e.type, e.subject, e.occurred_at, r.received_at, e.receipt,
-           e.data, x.reason
-    from usage_event e join intake_receipt r using (receipt)
-    left join event_exclusion x on x.h = e.h and x.day = e.day """
+def swept_through(connection: Connection) -> int:
+    """Return the receipt through which the ledger holds the identity of every event."""
+    row = connection.execute("select through_receipt from identity_sweep").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
-def get_event(connection: Connection, digest: bytes) -> StoredEvent | None:
-    """Return the event with this identity, or None."""
-    place = connection.execute(
-        "select day, receipt, ordinal from event_identity where h = %s", [UUID(bytes=digest)]
-    ).fetchone()
-    if place is None:
-        return None
-    day = place[0]
-    with opened(connection, day, day + timedelta(days=1), digests=[digest]):
-        found = _read_events(
-            connection, "where (e.day, e.receipt, e.ordinal) = (%s, %s, %s)", list(place)
-        )
-    return found[0] if found else None
+def known_in_ledger(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, date]:
+    """Return on which UTC day these identities were taken, wherever their events are now.
 
-
-def list_events(
-    connection: Connection, *, on: date, subject: str | None = None, limit: int = 100
-) -> list[StoredEvent]:
-    """Return events of one UTC day, the latest taken first."""
-    subjects = None if subject is None else [subject]
-    with opened(connection, on, on + timedelta(days=1), subjects=subjects, newest=limit):
-        return _read_events(
-            connection,
-            """where e.day = %(on)s and (%(subject)s::text is null or e.subject = %(subject)s)
-               order by e.receipt desc, e.ordinal desc limit %(limit)s""",
-            {"on": on, "subject": subject, "limit": limit},
-        )
-
-
-def _read_events(connection: Connection, where: str, parameters: Any) -> list[StoredEvent]:
-    rows = connection.execute(f"{_EVENTS} {where}", parameters)
-    return [StoredEvent(written_event_id(row[0].bytes), *row[1:]) for row in rows]
-
-
-def insert_exclusion(
-    connection: Connection, digest: bytes, *, day: date, reason: str, receipt: int, at: datetime
-) -> None:
-    """Stop counting an event from a receipt on."""
-    connection.execute(
-        """insert into event_exclusion (h, day, reason, known_receipt, decided_at)
-           values (%s, %s, %s, %s, %s)""",
-        [UUID(bytes=digest), day, reason, receipt, at],
+    The door asks it for events of sealed days, whose twins are in no partition.
+    """
+    rows = connection.execute(
+        "select h, day from event_identity where h = any(%s::uuid[])",
+        [f"{{{','.join(digest.hex() for digest in digests)}}}"],
     )
+    return {row[0].bytes: row[1] for row in rows}
 
 
-def latest_day(connection: Connection) -> date | None:
-    """Return the UTC day of the event taken last, or None."""
+def sealed_days(connection: Connection) -> set[date]:
+    """Return the UTC days of which events are in files, and no longer in their partition.
+
+    A door asks after its insert, in the same transaction: the insert keeps a day from being sealed
+    until that transaction ends, so what is not sealed then has its twins in the partition.
+    """
+    rows = connection.execute(
+        "select distinct day from sealed_segment where state in ('sealed', 'expiring') order by day"
+    )
+    return {row[0] for row in rows}
+
+
+def deleted_days(connection: Connection) -> set[date]:
+    """Return the UTC days whose sealed events were deleted by the policy of retention."""
+    rows = connection.execute(
+        "select distinct day from sealed_segment where state = 'deleted' order by day"
+    )
+    return {row[0] for row in rows}
+
+
+def next_to_sweep(
+    connection: Connection, *, after: int, through: int, events_max: int
+) -> tuple[list[date], int, int]:
+    """Return the days and the number of the events to sweep next, and the last of their receipts.
+
+    A receipt is never divided, so that there may be more events by the size of one.
+    """
     row = connection.execute(
-        """select day from (
-               (select day, receipt from usage_event order by receipt desc, ordinal desc limit 1)
-               union all
-               (select day, last_receipt from sealed_segment where state in ('sealed', 'expiring')
-                order by last_receipt desc limit 1)) newest
-           order by receipt desc, day desc limit 1"""
+        """select coalesce(array_agg(distinct d.day), '{}'), coalesce(sum(d.events), 0)::int,
+                  max(d.receipt)
+           from intake_day d join (
+               select receipt, sum(sum(events)) over (order by receipt) - sum(events) as before
+               from intake_day where receipt > %(after)s and receipt <= %(through)s
+               group by receipt) r using (receipt)
+           where r.before < %(events_max)s""",
+        {"after": after, "through": through, "events_max": events_max},
     ).fetchone()
-    return row[0] if row else None
+    assert row is not None
+    return sorted(row[0]), row[1], row[2] or through
+
+
+def add_to_ledger(connection: Connection, days: Sequence[date], *, after: int, through: int) -> int:
+    """Enter the identities of these receipts and return how many were not in the ledger yet."""
+    return connection.execute(
+        """insert into event_identity (h, day, receipt, ordinal)
+           select h, day, receipt, ordinal from usage_event
+           where day = any(%s) and receipt > %s and receipt <= %s
+           order by h, receipt, ordinal on conflict do nothing""",
+        [list(days), after, through],
+    ).rowcount
+
+
+def reused_identities(
+    connection: Connection, days: Sequence[date], *, after: int, through: int
+) -> list[Reused]:
+    """Return the events of these receipts whose identity another day has, in order."""
+    with connection.cursor(row_factory=class_row(Reused)) as cursor:
+        return cursor.execute(
+            """select e.h, e.day, e.source, e.event_id, e.type, e.subject, e.occurred_at,
+                      e.f1, e.f2, e.data
+               from usage_event e join event_identity i using (h)
+               where e.day = any(%s) and e.receipt > %s and e.receipt <= %s and i.day <> e.day
+                 and not exists (select from event_exclusion x where x.h = e.h and x.day = e.day)
+               order by e.receipt, e.ordinal""",
+            [list(days), after, through],
+        ).fetchall()
+
+
+def set_swept(connection: Connection, through: int) -> None:
+    """Store through which receipt the ledger is complete."""
+    connection.execute("update identity_sweep set through_receipt = %s", [through])
+
+
+def index_receipts(connection: Connection, days: Iterable[date]) -> None:
+    """Let the coarse index of these days know the rows that were added since the last time."""
+    for day in sorted(days):
+        connection.execute(
+            "select brin_summarize_new_values(%s::regclass)",
+            [f"usage_event_{day:%Y%m%d}_receipt_idx"],
+        )
 
 
 def read_crosswalk(connection: Connection) -> list[CrosswalkRow]:

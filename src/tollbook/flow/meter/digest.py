@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from tollbook.flow.capture.identity import identify
+from tollbook.flow.capture.identity import identify, microseconds
 from tollbook.flow.capture.json_text import canonical, read_object
 
 _MODULUS: Final = 1 << 64
@@ -18,11 +18,10 @@ def fingerprint(
     source: str, event_id: str, event_type: str, subject: str, occurred_at: datetime, data: str
 ) -> tuple[int, int]:
     """Return the two halves of an event's hash, computed from what is stored of it."""
-    moment = canonical(occurred_at)[1:-1].decode()
     _, first, second = identify(
-        source=source,
-        event_id=event_id,
-        attributes=f"{event_type}\n{subject}\n{moment}\n",
-        data_json=canonical(read_object(data.encode())),
+        source,
+        event_id,
+        f"{event_type}\n{subject}\n{microseconds(occurred_at)}\n".encode(),
+        canonical(read_object(data.encode())),
     )
     return first, second

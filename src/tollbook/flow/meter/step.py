@@ -1,27 +1,27 @@
 """Summarize the days that changed; meter a month from the summaries."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
+from tollbook.errors import Transient
+from tollbook.flow.capture.segments.store import opened
+from tollbook.flow.capture.store import swept_through
 from tollbook.flow.meter import store
 from tollbook.flow.meter.events import store as events
+from tollbook.flow.meter.layout import basis, event_types, generation, stretches
 from tollbook.flow.meter.store import Uncovered
-from tollbook.flow.meter.window import (
-    Window,
-    is_news,
-    usage_of,
-    windows,
-)
+from tollbook.flow.meter.summary import store as summary
+from tollbook.flow.meter.window import Window, is_news, usage_of, windows
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Meter
 from tollbook.records.usage import MeteredUsage
 from tollbook.storage.database import Connection
-from tollbook.values.codec import content_hash
 from tollbook.values.ids import UsageId, written_event_id
 from tollbook.values.period import Month, Period
+from tollbook.values.zone import bucket_minutes
 from tollbook.worklist.holding import Held, hold
 
 # More of one day are found when these are cured: they have one cause.
@@ -48,25 +48,29 @@ class Metered:
     set_aside: tuple[str, ...] = ()
 
 
-def summarize(connection: Connection, *, catalog: Catalog, at: datetime) -> Summarized:
-    """Count the dirty days again, so that summaries hold exactly the receipts to a watermark.
+def summarize(
+    connection: Connection, *, catalog: Catalog, at: datetime, rows_max: int | None = None
+) -> Summarized:
+    """Bring the summaries up to date, so that they hold exactly the receipts to a watermark.
 
-    The watermark is taken first. An event committed after it is left out and keeps its day dirty.
+    Days that are dirty are counted again from the events; for all others, what the door counted is
+    added. The watermark is taken first: what is committed after it is left for the next time. With
+    `rows_max`, only as many receipts are taken as have about so many rows, to end soon.
     """
     store.lock(connection)
     through = store.watermark(connection)
+    if rows_max is not None:
+        through = summary.receipt_to_fold(connection, through=through, rows=rows_max)
     dirty = store.take_dirty_days(connection, through=through)
-    dirty |= _days_of_new_meters(connection, catalog)
+    dirty |= _days_known_otherwise(connection, catalog, through)
     rows = 0
     set_aside: list[str] = []
     for day, event_type in sorted(dirty):
-        events.clear_day(connection, day, event_type)
-        held: list[Held] = []
-        for meter in _meters(catalog, event_type, day):
-            rows += events.summarize_day(connection, meter, day, through)
-            held += _unusable(connection, meter, day, through)
+        made, held = _count_again(connection, catalog, day, event_type, through)
+        rows += made
         hold(connection, held, scope=f"meter:{day}:{event_type}:", at=at)
         set_aside += [one.object_id for one in held]
+    rows += summary.fold(connection, through=through, skip=dirty)
     store.set_summarized(connection, through)
     return Summarized(len(dirty), rows, through, tuple(set_aside))
 
@@ -75,10 +79,17 @@ def meter(connection: Connection, *, catalog: Catalog, month: Month, at: datetim
     """Store what each contract used of each usage product in a month, where that is new.
 
     Reads the summaries only: what came after them is metered after the next `summarize`. Usage
-    that no contract pays for becomes a work item.
+    that no contract pays for becomes a work item. Transient when the summaries hold events that
+    the sweep of identities has not passed.
     """
     store.lock(connection)
     through = store.summarized_through(connection)
+    if swept_through(connection) < through:
+        raise Transient(
+            "meter.not_swept",
+            "Events came in whose identities were not compared with those of other days yet: run "
+            "the month again.",
+        )
     wanted = windows(catalog, month)
     known = {_key(usage): usage for usage in store.latest_usages(connection, month)}
     news: list[tuple[MeteredUsage, UsageId | None]] = []
@@ -99,42 +110,63 @@ def meter(connection: Connection, *, catalog: Catalog, month: Month, at: datetim
     )
 
 
-def _days_of_new_meters(connection: Connection, catalog: Catalog) -> set[tuple[date, str]]:
-    """Return the days that other meters counted than are known now."""
-    versions: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
-    for key in catalog.keys("meter"):
-        for version in catalog.versions["meter", key]:
-            assert isinstance(version.record, Meter)
-            content = (key, version.version, f"{version.effective_from} {version.content_hash}")
-            versions[version.record.event_type].append(content)
-    return {
-        (day, event_type)
-        for event_type, found in sorted(versions.items())
-        if store.set_basis(connection, event_type, content_hash(found))
-        for day in events.days_with(connection, event_type)
-    }
+def _count_again(
+    connection: Connection, catalog: Catalog, day: date, event_type: str, through: int
+) -> tuple[int, list[Held]]:
+    """Count a day from its events; return how many rows that made, and what nothing can count."""
+    summary.clear_day(connection, day, event_type)
+    minutes = bucket_minutes(catalog.zones)
+    rows = 0
+    held: list[Held] = []
+    with opened(connection, day, day + timedelta(days=1), event_type=event_type):
+        for stretch in stretches(catalog, event_type):
+            for layout in stretch.layouts if stretch.first <= day < stretch.until else ():
+                made, unusable = summary.summarize_day(
+                    connection,
+                    layout,
+                    day,
+                    through=through,
+                    minutes=minutes,
+                    limit=UNUSABLE_SHOWN_MAX,
+                )
+                rows += made
+                for meter, found in unusable:
+                    held += [_unusable(meter, day, h) for h in found]
+    summary.roll_up_day(connection, day, event_type)
+    return rows, held
 
 
-def _meters(catalog: Catalog, event_type: str, day: date) -> list[Meter]:
-    in_force = [catalog.meter(key, day) for key in catalog.keys("meter")]
-    return [found for found in in_force if found is not None and found.event_type == event_type]
+def _days_known_otherwise(
+    connection: Connection, catalog: Catalog, through: int
+) -> set[tuple[date, str]]:
+    """Return the days that were counted by other meters, or for other customers, than known now."""
+    known = generation(catalog)
+    before, crosswalk = store.known_generations(connection)
+    bases = {event_type: basis(catalog, event_type) for event_type in event_types(catalog)}
+    days: set[tuple[date, str]] = set()
+    for event_type, found in bases.items():
+        if store.set_basis(connection, event_type, found):
+            days |= {(day, event_type) for day in events.days_with(connection, event_type)}
+    if known != before:
+        changed = summary.changed_subjects(connection)
+        if changed:
+            days |= summary.days_of_subjects(connection, changed)
+            crosswalk = known
+        store.set_generations(connection, known, crosswalk, bucket_minutes(catalog.zones))
+    days |= summary.stale_days(connection, bases, generation=crosswalk, through=through)
+    return days
 
 
-def _unusable(connection: Connection, meter: Meter, day: date, through: int) -> list[Held]:
-    """Return the events that a meter cannot count, for a person to correct."""
-    if meter.value is None:
-        return []
-    found = events.unusable_events(connection, meter, day, through, limit=UNUSABLE_SHOWN_MAX)
-    return [
-        Held(
-            code="meter.unusable_value",
-            cause=meter.meter_id,
-            message=f"Events of type {meter.event_type} have no usable {meter.value}, which meter "
-            f"{meter.meter_id} counts: void them and send them again, or correct the meter.",
-            object_id=f"meter:{day}:{meter.event_type}:{written_event_id(h.bytes)}",
-        )
-        for h in found
-    ]
+def _unusable(meter: Meter, day: date, h: UUID) -> Held:
+    """Describe an event that a meter cannot count, for a person to correct."""
+    read = meter.value or meter.expression
+    return Held(
+        code="meter.unusable_value",
+        cause=meter.meter_id,
+        message=f"Events of type {meter.event_type} have no usable {read}, which meter "
+        f"{meter.meter_id} counts: void them and send them again, or correct the meter.",
+        object_id=f"meter:{day}:{meter.event_type}:{written_event_id(h.bytes)}",
+    )
 
 
 def _unpriced(
@@ -143,7 +175,9 @@ def _unpriced(
     """Return usage that no contract pays for; meters that no product reads are nobody's business."""
     billed = {window.contract.customer_id for window in wanted}
     billed |= {contract.customer_id for contract, _, _ in catalog.contract_segments(month)}
-    leaks = store.uncovered(connection, wanted, month, _priced_meters(catalog, month))
+    leaks = store.uncovered(
+        connection, wanted, month, _priced_meters(catalog, month), zones=_zones(catalog)
+    )
     return [_held(leak, month, has_contract=leak.customer_id in billed) for leak in leaks]
 
 
@@ -165,6 +199,14 @@ def _held(leak: Uncovered, month: Month, *, has_contract: bool) -> Held:
         "which no product of a contract in force covers: add the product to the contract.",
         object_id=object_id,
     )
+
+
+def _zones(catalog: Catalog) -> dict[str, str]:
+    """Return the zone of each customer whose days do not begin in UTC."""
+    if catalog.zones <= {"UTC"}:
+        return {}
+    zones = {key: catalog.zone(key) for key in catalog.keys("customer")}
+    return {key: zone for key, zone in zones.items() if zone != "UTC"}
 
 
 def _priced_meters(catalog: Catalog, month: Month) -> list[str]:

@@ -1,8 +1,8 @@
-"""The SQL of hourly summaries and of metered usage."""
+"""The SQL of metered usage, and what is behind it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,34 +11,34 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from tollbook.flow.capture.store import intake_watermark
-from tollbook.flow.meter.digest import digest
+from tollbook.flow.meter.definition import Counted, Parts, finish
 from tollbook.flow.meter.events import store as events
-from tollbook.flow.meter.events.store import EventBehind
+from tollbook.flow.meter.events.store import EventBehind, Group
+from tollbook.flow.meter.reading import store as reading
 from tollbook.flow.meter.sealed.store import Engine
-from tollbook.flow.meter.window import Counted, Span, Window, meter_spans, usage_of, windows
+from tollbook.flow.meter.window import Question, Window, question, usage_of, windows
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
-from tollbook.records.commercial import Aggregation
-from tollbook.records.usage import MeteredUsage
+from tollbook.records.usage import EMPTY_DIGEST, MeteredUsage
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import CustomerId, MeterId, UsageId, event_digest, read_event_id
 from tollbook.values.period import Month, Period
-
-# Windows to count, as a table; `no` is the position in the list.
-_WINDOWS: Final = """
-    unnest(%(no)s::int[], %(customer)s::text[], %(meter)s::text[], %(aggregation)s::text[],
-           %(where)s::jsonb[], %(start)s::timestamptz[], %(end)s::timestamptz[])
-        as w (no, customer_id, meter_id, aggregation, where_equal, starts_at, ends_at)"""
-
-_IN_WINDOW: Final = """
-    u.customer_id = w.customer_id and u.meter_id = w.meter_id and u.hour >= w.starts_at
-    and u.hour < w.ends_at and u.dimensions @> w.where_equal"""
+from tollbook.values.zone import instants
 
 _USAGE_COLUMNS: Final = """
     m.usage_id, m.customer_id, m.contract_id, m.contract_version, m.product_id, m.meter_id,
     m.meter_version, m.where_equal, m.starts_at, m.ends_at, m.quantity, m.event_count, m.digest,
-    m.through_receipt"""
+    m.through_receipt, m.zone"""
+
+# Windows to look for, as a table, and what of a customer's summaries is in one of them.
+_WINDOWS: Final = """
+    unnest(%(customer)s::text[], %(meter)s::text[], %(where)s::jsonb[], %(start)s::timestamptz[],
+           %(end)s::timestamptz[]) as w (customer_id, meter_id, where_equal, starts_at, ends_at)"""
+
+_IN_WINDOW: Final = """
+    u.customer_id = w.customer_id and u.meter_id = w.meter_id and u.hour >= w.starts_at
+    and u.hour < w.ends_at and u.dimensions @> w.where_equal"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,23 @@ def set_summarized(connection: Connection, through: int) -> None:
     connection.execute("update usage_summary set through_receipt = %s", [through])
 
 
+def known_generations(connection: Connection) -> tuple[int, int]:
+    """Return how many versions of master data were known last, and at the last change of a subject."""
+    row = connection.execute(
+        "select generation, crosswalk_generation from usage_summary"
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def set_generations(connection: Connection, known: int, crosswalk: int, minutes: int) -> None:
+    """Store what `known_generations` and `bucket_minutes_kept` return from now on."""
+    connection.execute(
+        """update usage_summary set generation = %s, crosswalk_generation = %s, bucket_minutes = %s""",
+        [known, crosswalk, minutes],
+    )
+
+
 def summarized_through(connection: Connection) -> int:
     """Return the receipt whose events, and all earlier ones, the summaries hold."""
     row = connection.execute("select through_receipt from usage_summary").fetchone()
@@ -98,42 +115,78 @@ def summarized_through(connection: Connection) -> int:
 
 
 def count_windows(connection: Connection, windows: Sequence[Window]) -> list[Counted]:
-    """Count each window from the hourly summaries, in the order given."""
-    rows = connection.execute(
-        f"""select coalesce(case w.aggregation
-                       when 'max' then u.largest
-                       when 'latest' then u.newest
-                       when 'unique_count' then
-                           (select count(distinct u.member)::numeric from usage_hour_member u
-                            where {_IN_WINDOW})
-                       else u.total end, 0),
-                   coalesce(u.events, 0)::bigint, coalesce(u.first, 0), coalesce(u.second, 0)
-            from {_WINDOWS}
-            left join lateral (
-                select sum(u.quantity) as total, max(u.quantity) as largest,
-                       (array_agg(u.quantity order by u.latest_at desc, u.latest_h desc))[1]
-                           as newest,
-                       sum(u.event_count) as events, sum(u.digest_1) as first,
-                       sum(u.digest_2) as second
-                from usage_hour u where {_IN_WINDOW}) u on true
-            order by w.no""",
-        _window_values(windows),
-    )
-    return [Counted(row[0], row[1], digest(int(row[2]), int(row[3]))) for row in rows]
+    """Count each window from the summaries, in the order given."""
+    found = answer(connection, [window.asked for window in windows], with_deltas=False)
+    return [groups.get((), Counted()) for groups in found]
+
+
+def answer(
+    connection: Connection,
+    questions: Sequence[Question],
+    *,
+    with_deltas: bool,
+    group_by: Sequence[str] = (),
+    until: datetime | None = None,
+) -> list[dict[Group, Counted]]:
+    """Count each window, by the dimensions asked for; a group with no usage is left out.
+
+    From the summaries, or where its edges are inside buckets from the events, through the same
+    receipt: all that this transaction sees when deltas are wanted too. `until` is when the gauges
+    of a window that has not ended yet are cut off.
+    """
+    minutes = bucket_minutes_kept(connection)
+    through = None if with_deltas else summarized_through(connection)
+    read = [asked for asked in questions if _is_on_edges(asked.period, minutes)]
+    found = iter(reading.parts_of(connection, read, with_deltas=with_deltas, group_by=group_by))
+    answers = []
+    for asked in questions:
+        if _is_on_edges(asked.period, minutes):
+            parts = next(found)
+        else:
+            [parts] = events.parts_of(connection, [asked], through=through, group_by=group_by)
+        answers.append(_finished(asked, parts, until))
+    return answers
+
+
+def bucket_minutes_kept(connection: Connection) -> int:
+    """Return of how many minutes the buckets of the summaries are."""
+    row = connection.execute("select bucket_minutes from usage_summary").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def uncovered(
-    connection: Connection, windows: Sequence[Window], month: Month, meter_ids: Sequence[str]
+    connection: Connection,
+    windows: Sequence[Window],
+    month: Month,
+    meter_ids: Sequence[str],
+    *,
+    zones: Mapping[str, str],
 ) -> list[Uncovered]:
-    """Return the month's usage of these meters that is in none of the windows, in order."""
+    """Return the month's usage of these meters that is in none of the windows, in order.
+
+    `zones` says in which zone a customer's month begins, where that is not UTC.
+    """
+    months = [instants(month.period, zone) for zone in zones.values()]
     rows = connection.execute(
-        f"""select u.customer_id, u.meter_id, u.dimensions, sum(u.event_count)::bigint
-            from usage_hour u
-            where u.hour >= %(from)s and u.hour < %(until)s and u.meter_id = any(%(meters)s)
+        f"""select u.customer_id, u.meter_id, u.dimensions, sum(u.events)::bigint
+            from usage_of_meter u
+            left join unnest(%(zoned)s::text[], %(zoned_from)s::timestamptz[],
+                             %(zoned_until)s::timestamptz[]) as z (customer_id, starts_at, ends_at)
+                on z.customer_id = u.customer_id
+            where u.hour >= coalesce(z.starts_at, %(from)s)
+              and u.hour < coalesce(z.ends_at, %(until)s) and u.meter_id = any(%(meters)s)
               and not exists (select from {_WINDOWS} where {_IN_WINDOW})
             group by 1, 2, 3 order by 1, 2, 3""",
         {
-            **_window_values(windows),
+            "customer": [window.contract.customer_id for window in windows],
+            "meter": [window.meter.meter_id for window in windows],
+            "where": [Jsonb(dict(window.product.where)) for window in windows],
+            "start": [window.asked.period.start for window in windows],
+            "end": [window.asked.period.end for window in windows],
+            "zoned": list(zones),
+            "zoned_from": [period.start for period in months],
+            "zoned_until": [period.end for period in months],
             "from": month.period.start,
             "until": month.period.end,
             "meters": list(meter_ids),
@@ -169,8 +222,8 @@ def insert_usages(
             """insert into metered_usage (usage_id, customer_id, contract_id, contract_version,
                                           product_id, meter_id, meter_version, where_equal,
                                           starts_at, ends_at, quantity, event_count, digest,
-                                          through_receipt, replaces, decided_at)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+                                          through_receipt, replaces, decided_at, zone)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
                 (
                     usage.usage_id,
@@ -189,6 +242,7 @@ def insert_usages(
                     usage.through_receipt,
                     replaces,
                     at,
+                    usage.zone,
                 )
                 for usage, replaces in usages
             ],
@@ -222,8 +276,8 @@ def recount(
     The summaries take no part, so this checks them. Without `catalog`, by the meter as it was known
     when the usage was decided.
     """
-    spans = _spans(catalog, usage) if catalog else _spans_known(connection, usage)
-    return events.recount(connection, [usage], spans)[0]
+    asked = _asked(catalog, usage) if catalog else _asked_as_known(connection, usage)
+    return _recount(connection, [usage], [asked])[0]
 
 
 def recount_as_known(
@@ -234,18 +288,17 @@ def recount_as_known(
     Usages that one meter counted as known at one time are counted in one pass, by the engine that
     is named, or else in files where days are sealed.
     """
-    alike: dict[tuple[int, str], list[MeteredUsage]] = defaultdict(list)
-    spans: dict[tuple[int, str], list[Span]] = {}
+    alike: dict[tuple[int, str], list[tuple[MeteredUsage, Question | None]]] = defaultdict(list)
     for usage in usages:
-        known = _spans_known(connection, usage)
-        key = (usage.through_receipt, repr(known))
-        alike[key].append(usage)
-        spans[key] = known
+        asked = _asked_as_known(connection, usage)
+        alike[usage.through_receipt, repr(asked and asked.spans)].append((usage, asked))
     return [
         pair
-        for key, together in alike.items()
+        for together in alike.values()
         for pair in zip(
-            together, events.recount(connection, together, spans[key], engine=engine), strict=True
+            [usage for usage, _ in together],
+            _recount(connection, *map(list, zip(*together, strict=True)), engine=engine),
+            strict=True,
         )
     ]
 
@@ -255,7 +308,10 @@ def content_digest_as_known(connection: Connection, usage: MeteredUsage) -> str:
 
     A recount believes the stored hashes; this finds an event that was changed after it was taken.
     """
-    return events.content_digest(connection, usage, _spans_known(connection, usage))
+    asked = _asked_as_known(connection, usage)
+    if asked is None:
+        return EMPTY_DIGEST
+    return events.content_digest(connection, asked, through=usage.through_receipt)
 
 
 def raw_usage(
@@ -263,17 +319,19 @@ def raw_usage(
 ) -> list[MeteredUsage]:
     """Return the usage of every contract segment and product of a month, counted from the events.
 
-    Without `through_receipt`, as known through what the summaries hold. One pass a meter.
+    Without `through_receipt`, as known through what the summaries hold. One pass a meter and zone.
     """
     through = summarized_through(connection) if through_receipt is None else through_receipt
-    alike: dict[tuple[MeterId, Aggregation], list[Window]] = defaultdict(list)
+    alike: dict[str, list[Window]] = defaultdict(list)
     for window in windows(catalog, month):
-        alike[window.meter.meter_id, window.meter.aggregation].append(window)
+        alike[repr(window.asked.spans)].append(window)
     usages = []
-    for (meter_id, _), wanted in alike.items():
-        asked = [usage_of(window, Counted(), through_receipt=through) for window in wanted]
-        spans = list(meter_spans(catalog, meter_id, month.first, month.plus(1).first))
-        for window, counted in zip(wanted, events.recount(connection, asked, spans), strict=True):
+    for wanted in alike.values():
+        questions = [window.asked for window in wanted]
+        for window, parts in zip(
+            wanted, events.parts_of(connection, questions, through=through), strict=True
+        ):
+            counted = _finished(window.asked, parts, None).get((), Counted())
             usages.append(usage_of(window, counted, through_receipt=through))
     return usages
 
@@ -283,13 +341,13 @@ def events_behind(
 ) -> list[EventBehind]:
     """Return the events that a stored usage counts, from the one after our event id `after` on."""
     first = UUID(bytes=read_event_id(after)) if after is not None else UUID(int=0)
-    return [
-        event
-        for usage in usages_by_id(connection, [usage_id])
-        for event in events.counted(
-            connection, usage, _spans_known(connection, usage), after=first, limit=limit
-        )
-    ]
+    found = []
+    for usage in usages_by_id(connection, [usage_id]):
+        asked = _asked_as_known(connection, usage)
+        if asked is not None:
+            through = usage.through_receipt
+            found += events.counted(connection, asked, through=through, after=first, limit=limit)
+    return found
 
 
 def some_events_behind(
@@ -300,22 +358,31 @@ def some_events_behind(
     The summaries say on which days to look. They may know more than the usage did, or less; only
     when they lead nowhere is the whole period read.
     """
+    asked = _asked_as_known(connection, usage)
+    if asked is None:
+        return []
     days = connection.execute(
-        """select distinct hour::date from usage_hour
+        """select distinct hour::date from usage_of_meter
            where customer_id = %s and meter_id = %s and hour >= %s and hour < %s
              and dimensions @> %s
            order by 1""",
         [
             usage.customer_id,
             usage.meter_id,
-            usage.period.start,
-            usage.period.end,
+            asked.period.start,
+            asked.period.end,
             Jsonb(dict(usage.where or {})),
         ],
     ).fetchall()
-    spans = _spans_known(connection, usage)
-    for look_in in (*(events.on_day(spans, day) for (day,) in days), spans):
-        found = events.counted(connection, usage, look_in, after=UUID(int=0), limit=limit)
+    parts = [tuple(events.on_day(asked.spans, day)) for (day,) in days]
+    for spans in (*parts, asked.spans):
+        found = events.counted(
+            connection,
+            replace(asked, spans=spans),
+            through=usage.through_receipt,
+            after=UUID(int=0),
+            limit=limit,
+        )
         if found:
             return found
     return []
@@ -329,7 +396,8 @@ def usages_of_event(connection: Connection, source: str, event_id: str) -> list[
         return []
     around = _usages(
         connection,
-        """m.customer_id = %(customer)s and m.starts_at <= %(instant)s and m.ends_at > %(instant)s
+        # A zone moves a period by hours at most; a gauge value may be behind later ones too.
+        """m.customer_id = %(customer)s and m.ends_at > %(instant)s::timestamptz - interval '1 day'
            and m.through_receipt >= %(receipt)s""",
         {
             "customer": event.customer_id,
@@ -337,10 +405,13 @@ def usages_of_event(connection: Connection, source: str, event_id: str) -> list[
             "receipt": event.receipt,
         },
     )
+    questions = [(usage, _asked_as_known(connection, usage)) for usage in around]
     return [
         usage.usage_id
-        for usage in around
-        if events.is_counted(connection, usage, _spans_known(connection, usage), event)
+        for usage, asked in questions
+        if asked is not None
+        and event.occurred_at < asked.period.end
+        and events.is_counted(connection, asked, event, through=usage.through_receipt)
     ]
 
 
@@ -369,28 +440,56 @@ def _usage(row: dict[str, Any]) -> MeteredUsage:
         where=row["where_equal"],
         digest=row["digest"],
         through_receipt=row["through_receipt"],
+        zone=row["zone"],
     )
 
 
-def _spans_known(connection: Connection, usage: MeteredUsage) -> list[Span]:
-    """Return which meter versions counted a usage: those known when it was decided."""
+def _recount(
+    connection: Connection,
+    usages: Sequence[MeteredUsage],
+    asked: Sequence[Question | None],
+    *,
+    engine: Engine | None = None,
+) -> list[Counted]:
+    """Count usages again that have the same spans and receipt."""
+    questions = [one for one in asked if one is not None]
+    if not questions:
+        return [Counted() for _ in usages]
+    (through,) = {usage.through_receipt for usage in usages}
+    found = events.parts_of(connection, questions, through=through, engine=engine)
+    return [
+        _finished(one, parts, None).get((), Counted())
+        for one, parts in zip(questions, found, strict=True)
+    ]
+
+
+def _finished(
+    asked: Question, found: Mapping[Group, Parts], until: datetime | None
+) -> dict[Group, Counted]:
+    end = (
+        asked.period.end if until is None else max(asked.period.start, min(until, asked.period.end))
+    )
+    counted = {
+        group: finish(asked.meter, parts, asked.period.start, end) for group, parts in found.items()
+    }
+    return {group: one for group, one in counted.items() if one.event_count}
+
+
+def _is_on_edges(period: Period, minutes: int) -> bool:
+    """Tell whether a period begins and ends where buckets do."""
+    return all(
+        edge.minute % minutes == edge.second == edge.microsecond == 0
+        for edge in (period.start, period.end)
+    )
+
+
+def _asked_as_known(connection: Connection, usage: MeteredUsage) -> Question | None:
+    """Return what a usage answered, by the meter versions known when it was decided."""
     known_at = decided_at(connection, usage.usage_id)
     catalog = load_catalog(connection, known_at=known_at, only=("meter", usage.meter_id))
-    return _spans(catalog, usage)
+    return _asked(catalog, usage)
 
 
-def _spans(catalog: Catalog, usage: MeteredUsage) -> list[Span]:
-    period = usage.period
-    return list(meter_spans(catalog, usage.meter_id, period.start.date(), period.end.date()))
-
-
-def _window_values(windows: Sequence[Window]) -> dict[str, Any]:
-    return {
-        "no": list(range(len(windows))),
-        "customer": [window.contract.customer_id for window in windows],
-        "meter": [window.meter.meter_id for window in windows],
-        "aggregation": [window.meter.aggregation for window in windows],
-        "where": [Jsonb(dict(window.product.where)) for window in windows],
-        "start": [window.period.start for window in windows],
-        "end": [window.period.end for window in windows],
-    }
+def _asked(catalog: Catalog, usage: MeteredUsage) -> Question | None:
+    period = instants(usage.period, usage.zone)
+    return question(catalog, usage.customer_id, usage.meter_id, period, dict(usage.where or {}))

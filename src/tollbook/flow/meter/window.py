@@ -1,16 +1,18 @@
 """What is to be counted in a month: each usage product of each contract segment, once."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from decimal import Decimal
+from itertools import pairwise
 
-from tollbook.masterdata.catalog import Catalog
+from tollbook.flow.meter.definition import Counted
+from tollbook.masterdata.catalog import SINCE_EVER, Catalog
 from tollbook.records.commercial import Contract, Meter, Product
-from tollbook.records.usage import EMPTY_DIGEST, MeteredUsage
+from tollbook.records.usage import MeteredUsage
 from tollbook.values.ids import UsageId, derive
 from tollbook.values.period import Month, Period, midnight
 from tollbook.values.quantity import plain
+from tollbook.values.zone import instants
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,35 +25,59 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A contract version and one of its usage products, over the days that version governs.
+class Question:
+    """What a customer used of a meter from one instant until another, where dimensions match.
 
-    Each day is counted by the meter version in force on it; the last one is pinned on the usage.
+    `spans` are the meter's versions on the UTC days in question; the last says how to sum. A
+    time-weighted sum also asks the days before, for what was held when it began.
     """
 
-    contract: Contract
-    product: Product
+    customer_id: str
     spans: tuple[Span, ...]
     period: Period
+    where: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def meter(self) -> Meter:
         """The meter version in force at the end."""
         return self.spans[-1].meter
 
+
+def question(
+    catalog: Catalog, customer_id: str, meter_id: str, period: Period, where: Mapping[str, str]
+) -> Question | None:
+    """Ask for a meter between two instants; None when it counts on none of the days."""
+    last = (period.end - timedelta(microseconds=1)).date()
+    until = last + timedelta(days=1)
+    spans = tuple(meter_spans(catalog, meter_id, period.start.date(), until))
+    if spans and spans[-1].meter.aggregation == "time_weighted_sum":
+        spans = tuple(meter_spans(catalog, meter_id, SINCE_EVER, until))
+    return Question(customer_id, spans, period, where) if spans else None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A contract version and one of its usage products, over the days that version governs.
+
+    Its days begin in `zone`. Each UTC day is counted by the meter version in force on it; the last
+    one is pinned on the usage.
+    """
+
+    contract: Contract
+    product: Product
+    asked: Question
+    period: Period
+    zone: str = "UTC"
+
+    @property
+    def meter(self) -> Meter:
+        """The meter version in force at the end."""
+        return self.asked.meter
+
     @property
     def key(self) -> tuple[str, str, Period]:
         """What one usage after the other is known of: contract, product, period."""
         return self.contract.contract_id, self.product.product_id, self.period
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What was counted in a window."""
-
-    quantity: Decimal = Decimal(0)
-    event_count: int = 0
-    digest: str = EMPTY_DIGEST
 
 
 def windows(catalog: Catalog, month: Month) -> list[Window]:
@@ -62,24 +88,35 @@ def windows(catalog: Catalog, month: Month) -> list[Window]:
             product = catalog.product(item.product_id, start)
             if product is None or product.meter_id is None:
                 continue
-            spans = tuple(meter_spans(catalog, product.meter_id, start, end))
-            if spans:
-                window = Window(contract, product, spans, Period(midnight(start), midnight(end)))
+            period = Period(midnight(start), midnight(end))
+            zone = catalog.zone(contract.customer_id, contract)
+            asked = question(
+                catalog,
+                contract.customer_id,
+                product.meter_id,
+                instants(period, zone),
+                dict(sorted(product.where.items())),
+            )
+            if asked is not None:
+                window = Window(contract, product, asked, period, zone)
                 found.setdefault(window.key, window)
     return list(found.values())
 
 
 def meter_spans(catalog: Catalog, meter_id: str, start: date, end: date) -> Iterator[Span]:
     """Yield the versions of a meter in force over some days, in order."""
-    first, current = start, catalog.meter(meter_id, start)
-    for day in _days(start, end):
-        in_force = catalog.meter(meter_id, day)
-        if in_force != current:
-            if current is not None:
-                yield Span(current, first, day)
-            first, current = day, in_force
-    if current is not None:
-        yield Span(current, first, end)
+    starts = {version.effective_from for version in catalog.versions.get(("meter", meter_id), ())}
+    cuts = [start, *sorted(day for day in starts if start < day < end), end]
+    found: list[Span] = []
+    for first, until in pairwise(cuts):
+        current = catalog.meter(meter_id, first)
+        if current is None:
+            continue
+        if found and found[-1].meter == current and found[-1].until == first:
+            found[-1] = replace(found[-1], until=until)
+        else:
+            found.append(Span(current, first, until))
+    yield from found
 
 
 def usage_of(
@@ -104,6 +141,7 @@ def usage_of(
         plain(counted.quantity),
         counted.digest,
         replaces or "",
+        *([window.zone] if window.zone != "UTC" else []),
     )
     return MeteredUsage(
         usage_id=UsageId(usage_id),
@@ -119,6 +157,7 @@ def usage_of(
         where=where,
         digest=counted.digest,
         through_receipt=through_receipt,
+        zone=window.zone,
     )
 
 
@@ -127,11 +166,6 @@ def is_news(usage: MeteredUsage, known: MeteredUsage | None) -> bool:
     if known is None:
         return usage.event_count > 0
     return _content(usage) != _content(known)
-
-
-def _days(start: date, end: date) -> Iterator[date]:
-    for offset in range((end - start).days):
-        yield start + timedelta(days=offset)
 
 
 def _content(usage: MeteredUsage) -> tuple[object, ...]:
@@ -143,5 +177,6 @@ def _content(usage: MeteredUsage) -> tuple[object, ...]:
         usage.meter_id,
         usage.meter_version,
         usage.contract_version,
+        usage.zone,
         dict(usage.where or {}),
     )

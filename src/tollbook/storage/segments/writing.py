@@ -162,6 +162,17 @@ def content_rows(path: Path) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
 
 
+def types_of_subjects(path: Path, subjects: Sequence[str]) -> list[str]:
+    """Return the event types of a file that have events of some subjects, in order."""
+    with duckdb.connect() as engine:
+        rows = engine.execute(
+            """select distinct type from read_parquet(?)
+               where list_contains(?::varchar[], subject) order by 1""",
+            [str(path), list(subjects)],
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
 def write_table(path: Path, columns: dict[str, Sequence[Any]], types: dict[str, str]) -> None:
     """Write a small table for an engine to join with; types are `text`, `integer` or `bytes`."""
     kinds = {"text": pa.string(), "integer": pa.int64(), "bytes": pa.binary()}

@@ -12,6 +12,7 @@ from psycopg import sql
 from tollbook.controls import audit
 from tollbook.errors import Blocked, Rejected, Transient
 from tollbook.flow.capture import store as capture
+from tollbook.flow.capture.events.store import ensure_days
 from tollbook.flow.capture.sealing import store
 from tollbook.flow.capture.sealing.fields import Fields
 from tollbook.flow.capture.segments import store as segments
@@ -135,7 +136,7 @@ def restore_day(
         )
         if not found:
             raise Rejected("capture.day_not_sealed", f"{day} is not sealed: nothing to restore.")
-        capture.ensure_days(connection, [day])
+        ensure_days(connection, [day])
         store.lock_partition(connection, day, within_seconds=LOCK_SECONDS)
         for segment in found:
             _require_unchanged(archive, segment)
@@ -198,10 +199,7 @@ def _require_ready(connection: Connection, day: date) -> None:
             f"Summaries of {day} are behind its events: seal it when a worker has caught up.",
         )
     # The ledger of identities answers for a sealed day; it must know all of it first.
-    swept: Callable[[Connection], int] | None = getattr(capture, "swept_through", None)
-    if swept is None:
-        return
-    if swept(connection) < store.held_in_partition(connection, day).last_receipt:
+    if capture.swept_through(connection) < store.held_in_partition(connection, day).last_receipt:
         raise Blocked(
             "capture.day_not_swept",
             f"The identities of {day} are not in the ledger yet: seal it when a worker has caught "

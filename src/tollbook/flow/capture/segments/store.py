@@ -178,6 +178,21 @@ def loaded(
             connection.execute("drop table pg_temp.unsealed_event")
 
 
+def days_with_subjects(connection: Connection, subjects: Sequence[str]) -> set[tuple[date, str]]:
+    """Return the (day, event type) on which these subjects have events in files; reads them all."""
+    segments = read_segments(connection, None, None)
+    if not segments or not subjects:
+        return set()
+    archive = archive_of(connection)
+    return {
+        (segment.day, event_type)
+        for segment in segments
+        for event_type in part("writing").types_of_subjects(
+            archive.fetch(segment.path, sha256=segment.sha256), subjects
+        )
+    }
+
+
 def copy_rows(
     connection: Connection, where: sql.Composable, *, texts: Iterable[str], numbers: Iterable[str]
 ) -> Iterator[bytes | memoryview]:

@@ -1,5 +1,6 @@
-"""The SQL that counts usage events by the definition of a meter, into hourly rows or at once."""
+"""The SQL that counts usage events themselves: to check summaries, and to list what was counted."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,27 +11,42 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from tollbook.flow.capture.events.store import day_of
 from tollbook.flow.capture.segments.store import opened
+from tollbook.flow.meter.definition import Parts, Point
 from tollbook.flow.meter.digest import digest, fingerprint
-from tollbook.flow.meter.sealed.parts import quantity_of
 from tollbook.flow.meter.sealed.query import can_count
 from tollbook.flow.meter.sealed.store import Engine, count_in_files, has_sealed
-from tollbook.flow.meter.window import Counted, Span
-from tollbook.records.commercial import Aggregation, Meter
-from tollbook.records.usage import MeteredUsage
+from tollbook.flow.meter.selection.store import events_of_spans
+from tollbook.flow.meter.window import Question, Span
+from tollbook.records.commercial import Aggregation
 from tollbook.storage.database import Connection
 from tollbook.values.ids import EventId, written_event_id
 
-# How the events of one hour become its quantity. A tie for the latest goes to the larger hash.
-_OF_EVENTS: Final[dict[Aggregation, sql.SQL]] = {
-    "count": sql.SQL("count(*)::numeric"),
-    "sum": sql.SQL("sum(value)"),
-    "max": sql.SQL("max(value)"),
-    "unique_count": sql.SQL("count(distinct member)::numeric"),
-    "latest": sql.SQL("(array_agg(value order by occurred_at desc, h desc))[1]"),
+# The values of the dimensions that usage is told apart by, in the order asked for.
+Group = tuple[str, ...]
+
+# How the events of a window become one number. A tie for the latest goes to the larger hash.
+_OF_EVENTS: Final[dict[Aggregation, tuple[str, sql.SQL]]] = {
+    "count": ("total", sql.SQL("null::numeric")),
+    "sum": ("total", sql.SQL("sum(value)")),
+    "average": ("total", sql.SQL("sum(value)")),
+    "min": ("smallest", sql.SQL("min(value)")),
+    "max": ("largest", sql.SQL("max(value)")),
+    "unique_count": ("members", sql.SQL("count(distinct member)")),
+    "latest": ("newest", sql.SQL("(array_agg(value order by occurred_at desc, h desc))[1]")),
 }
 
-_INSIDE: Final = sql.SQL("is_usable and customer_id = %(customer)s and dimensions @> %(where)s")
+_QUESTIONS: Final = sql.SQL("""
+    unnest(%(no)s::int[], %(customer)s::text[], %(where)s::jsonb[], %(start)s::timestamptz[],
+           %(end)s::timestamptz[]) as w (no, customer_id, where_equal, starts_at, ends_at)
+    on e.customer_id = w.customer_id and e.dimensions @> w.where_equal
+       and e.occurred_at < w.ends_at""")
+
+# A gauge value from before the window is behind it when nothing followed until the window began.
+_INSIDE: Final = sql.SQL("""
+    is_usable and customer_id = %(customer)s and dimensions @> %(where)s
+    and occurred_at < %(end)s""")
 
 # Events are hashed one by one, and a month of them need not fit into memory.
 _ROWS_A_FETCH: Final = 5_000
@@ -70,171 +86,119 @@ def days_with(connection: Connection, event_type: str) -> list[date]:
     return [row[0] for row in rows]
 
 
-def clear_day(connection: Connection, day: date, event_type: str) -> None:
-    """Remove the summaries of a day; they are derived and are made again."""
-    for table in (sql.Identifier("usage_hour"), sql.Identifier("usage_hour_member")):
-        connection.execute(
-            sql.SQL(
-                """delete from {} where event_type = %(type)s and hour >= %(day)s::timestamptz
-                   and hour < %(day)s::timestamptz + interval '1 day'"""
-            ).format(table),
-            {"type": event_type, "day": day},
-        )
-
-
-def summarize_day(connection: Connection, meter: Meter, day: date, through: int) -> int:
-    """Sum the events of a day by customer, dimensions and hour; return how many rows that made."""
-    until = day + timedelta(days=1)
-    with opened(connection, day, until, event_type=meter.event_type):
-        return _summarize(connection, meter, events_of(meter, day, until, through))
-
-
-def _summarize(connection: Connection, meter: Meter, events: sql.Composed) -> int:
-    values = {"meter": meter.meter_id, "version": meter.version, "type": meter.event_type}
-    made = connection.execute(
-        sql.SQL(
-            """insert into usage_hour (meter_id, meter_version, customer_id, dimensions, hour,
-                                       event_type, event_count, quantity, latest_at, latest_h,
-                                       digest_1, digest_2)
-               select %(meter)s, %(version)s, customer_id, dimensions,
-                      date_trunc('hour', occurred_at, 'UTC'), %(type)s, count(*), {quantity},
-                      max(occurred_at), (array_agg(h order by occurred_at desc, h desc))[1],
-                      sum(f1), sum(f2)
-               from ({events}) e where is_usable group by 3, 4, 5"""
-        ).format(quantity=_OF_EVENTS[meter.aggregation], events=events),
-        values,
-    ).rowcount
-    if meter.aggregation == "unique_count":
-        connection.execute(
-            sql.SQL(
-                """insert into usage_hour_member (meter_id, meter_version, customer_id, dimensions,
-                                                  hour, event_type, member)
-                   select distinct %(meter)s, %(version)s::int, customer_id, dimensions,
-                          date_trunc('hour', occurred_at, 'UTC'), %(type)s, member
-                   from ({events}) e where is_usable"""
-            ).format(events=events),
-            values,
-        )
-    return made
-
-
-def unusable_events(
-    connection: Connection, meter: Meter, day: date, through: int, *, limit: int
-) -> list[UUID]:
-    """Return events of a day that lack the value the meter needs, in order."""
-    until = day + timedelta(days=1)
-    events = events_of(meter, day, until, through)
-    with opened(connection, day, until, event_type=meter.event_type):
-        rows = connection.execute(
-            sql.SQL("select h from ({}) e where not is_usable order by h limit %s").format(events),
-            [limit],
-        )
-        return [row[0] for row in rows]
-
-
-def recount(
+def parts_of(
     connection: Connection,
-    usages: Sequence[MeteredUsage],
-    spans: Sequence[Span],
+    questions: Sequence[Question],
     *,
+    through: int | None,
+    group_by: Sequence[str] = (),
     engine: Engine | None = None,
-) -> list[Counted]:
-    """Count usages of one meter from the events themselves, in one pass and without hourly rows.
+) -> list[dict[Group, Parts]]:
+    """Return the parts of windows of one meter from the events themselves, in one pass.
 
-    All are as known through one receipt. Returns what was counted in the order of the usages.
-    Without `engine`, days that are in files are counted there.
+    All have the same spans. `through` None is all that this transaction sees. A question answered
+    by no event has no parts. Without `engine`, days that are in files are counted there, and what
+    files cannot answer is counted here, with the sealed events beside the others.
     """
-    if not usages or not spans:
-        return [Counted() for _ in usages]
-    if engine is None and has_sealed(connection, spans):
-        engine = "duckdb"
-    if engine in {"duckdb", "spark"} and all(can_count(span.meter) for span in spans):
-        assert engine is not None
-        found = count_in_files(connection, usages, spans, engine=engine)
-        return [quantity_of(spans[-1].meter.aggregation, parts) for parts in found]
-    return _recount_here(connection, usages, spans)
-
-
-def _recount_here(
-    connection: Connection, usages: Sequence[MeteredUsage], spans: Sequence[Span]
-) -> list[Counted]:
-    (through,) = {usage.through_receipt for usage in usages}
+    if not questions:
+        return []
+    spans = questions[0].spans
+    if not group_by and all(can_count(span.meter) for span in spans):
+        if engine is None and has_sealed(connection, spans):
+            engine = "duckdb"
+        if engine in {"duckdb", "spark"}:
+            assert engine is not None
+            found = count_in_files(connection, questions, through=through, engine=engine)
+            return [{(): parts} if parts.events else {} for parts in found]
     with _opened(connection, spans):
-        rows = connection.execute(
-            sql.SQL(
-                """select w.no, {quantity}, count(*), sum(f1), sum(f2)
-                   from ({events}) e
-                       join unnest(%(no)s::int[], %(customer)s::text[], %(where)s::jsonb[],
-                                   %(start)s::timestamptz[], %(end)s::timestamptz[])
-                           as w (no, customer_id, where_equal, starts_at, ends_at)
-                       on e.customer_id = w.customer_id and e.dimensions @> w.where_equal
-                          and e.occurred_at >= w.starts_at and e.occurred_at < w.ends_at
-                   where is_usable group by w.no"""
-            ).format(
-                quantity=_OF_EVENTS[spans[-1].meter.aggregation], events=_of_spans(spans, through)
-            ),
-            {
-                "no": list(range(len(usages))),
-                "customer": [usage.customer_id for usage in usages],
-                "where": [Jsonb(dict(usage.where or {})) for usage in usages],
-                "start": [usage.period.start for usage in usages],
-                "end": [usage.period.end for usage in usages],
-            },
-        ).fetchall()
-    found = {
-        no: Counted(quantity, count, digest(int(first), int(second)))
-        for no, quantity, count, first, second in rows
-    }
-    return [found.get(no, Counted()) for no in range(len(usages))]
+        return _parts_here(connection, questions, through, group_by)
+
+
+def _parts_here(
+    connection: Connection,
+    questions: Sequence[Question],
+    through: int | None,
+    group_by: Sequence[str],
+) -> list[dict[Group, Parts]]:
+    meter = questions[0].meter
+    values = {**_values(questions), "group_by": list(group_by)}
+    if meter.aggregation == "time_weighted_sum":
+        return _points(connection, questions, values, through)
+    if meter.aggregation == "percentile":
+        return _ranked(connection, questions, values, through)
+    name, quantity = _OF_EVENTS[meter.aggregation]
+    rows = connection.execute(
+        sql.SQL(
+            """select w.no, array(select e.dimensions ->> g from unnest(%(group_by)s::text[]) g),
+                      count(*), sum(f1), sum(f2), {quantity}
+               from ({events}) e join {questions} and e.occurred_at >= w.starts_at
+               where is_usable group by 1, 2 order by 1, 2"""
+        ).format(
+            quantity=quantity,
+            events=events_of_spans(questions[0].spans, through),
+            questions=_QUESTIONS,
+        ),
+        values,
+    )
+    found: list[dict[Group, Parts]] = [{} for _ in questions]
+    for no, group, count, first, second, number in rows:
+        parts = Parts(events=count, first=int(first), second=int(second))
+        found[no][tuple(group)] = replace(parts, **{name: number})
+    return found
 
 
 def counted(
-    connection: Connection, usage: MeteredUsage, spans: Sequence[Span], *, after: UUID, limit: int
+    connection: Connection, asked: Question, *, through: int | None, after: UUID, limit: int
 ) -> list[EventBehind]:
-    """Return events that a usage counts, in the order of their hashes, from the one after `after`.
+    """Return events behind a window, in the order of their hashes, from the one after `after`.
 
-    Only what the usage knew: events through its receipt, less those voided by then.
+    Only what was known through a receipt: events taken by then, less those voided by then.
     """
-    if not spans:
+    if not asked.spans:
         return []
-    with _opened(connection, spans):
+    with _opened(connection, asked.spans):
         rows = connection.execute(
             sql.SQL(
                 """select h, source, event_id, type, subject, occurred_at from ({events}) e
-                   where {inside} and h > %(after)s order by h limit %(limit)s"""
-            ).format(events=_of_spans(spans, usage.through_receipt), inside=_INSIDE),
-            {**_inside_values(usage), "after": after, "limit": limit},
+                   where h > %(after)s order by h limit %(limit)s"""
+            ).format(events=_behind(asked, through)),
+            {**_inside_values(asked), "after": after, "limit": limit},
         ).fetchall()
     return [EventBehind(written_event_id(row[0].bytes), *row[1:]) for row in rows]
 
 
 def is_counted(
-    connection: Connection, usage: MeteredUsage, spans: Sequence[Span], event: EventFound
+    connection: Connection, asked: Question, event: EventFound, *, through: int | None
 ) -> bool:
-    """Tell whether a usage counts an event; reads nothing but what came with the event's receipt."""
-    day = event.occurred_at.date()
-    with opened(connection, day, day + timedelta(days=1), digests=[event.h.bytes]):
+    """Tell whether a window counts an event; reads little but what came with its receipt."""
+    if asked.spans and asked.meter.aggregation != "time_weighted_sum":
+        asked = replace(asked, spans=tuple(on_day(asked.spans, event.occurred_at.date())))
+    if not asked.spans:
+        return False
+    # A gauge value is behind a window by what followed it: then the other events are needed too.
+    is_gauge = asked.meter.aggregation == "time_weighted_sum"
+    with _opened(connection, asked.spans, digests=None if is_gauge else [event.h.bytes]):
         rows = connection.execute(
-            sql.SQL(
-                "select 1 from ({events}) e where {inside} and receipt = %(receipt)s and h = %(h)s"
-            ).format(events=_of_spans(on_day(spans, day), usage.through_receipt), inside=_INSIDE),
-            {**_inside_values(usage), "receipt": event.receipt, "h": event.h},
+            sql.SQL("select 1 from ({}) e where receipt = %(receipt)s and h = %(h)s").format(
+                _behind(asked, through)
+            ),
+            {**_inside_values(asked), "receipt": event.receipt, "h": event.h},
         )
         return rows.fetchone() is not None
 
 
-def content_digest(connection: Connection, usage: MeteredUsage, spans: Sequence[Span]) -> str:
-    """Return the digest of the events that a usage counts, hashed anew from their content."""
+def content_digest(connection: Connection, asked: Question, *, through: int | None) -> str:
+    """Return the digest of the events behind a window, hashed anew from their content."""
     first = second = 0
-    if spans:
-        with _opened(connection, spans), connection.cursor(name="content_digest") as cursor:
+    if asked.spans:
+        with _opened(connection, asked.spans), connection.cursor(name="content_digest") as cursor:
             cursor.itersize = _ROWS_A_FETCH
             rows = cursor.execute(
                 sql.SQL(
                     """select source, event_id, type, subject, occurred_at, data::text
-                       from ({events}) e where {inside}"""
-                ).format(events=_of_spans(spans, usage.through_receipt), inside=_INSIDE),
-                _inside_values(usage),
+                       from ({}) e"""
+                ).format(_behind(asked, through)),
+                _inside_values(asked),
             )
             for row in rows:
                 halves = fingerprint(*row)
@@ -251,7 +215,7 @@ def altered_events(connection: Connection) -> Iterator[EventId]:
         cursor.itersize = _ROWS_A_FETCH
         rows = cursor.execute(
             """select h, f1, f2, source, event_id, type, subject, occurred_at, data::text
-               from usage_event order by day, receipt, ordinal"""
+               from usage_event order by day, h"""
         )
         for h, first, second, *content in rows:
             if (first, second) != fingerprint(*content):
@@ -259,11 +223,14 @@ def altered_events(connection: Connection) -> Iterator[EventId]:
 
 
 @contextmanager
-def _opened(connection: Connection, spans: Sequence[Span]) -> Iterator[None]:
+def _opened(
+    connection: Connection, spans: Sequence[Span], *, digests: Sequence[bytes] | None = None
+) -> Iterator[None]:
     """Have the sealed events of some spans beside those of the database."""
     first = min(span.first for span in spans)
     until = max(span.until for span in spans)
-    with opened(connection, first, until, event_type=spans[0].meter.event_type):
+    event_type = spans[0].meter.event_type
+    with opened(connection, first, until, event_type=event_type, digests=digests):
         yield
 
 
@@ -278,93 +245,113 @@ def on_day(spans: Sequence[Span], day: date) -> list[Span]:
 
 def find(connection: Connection, h: UUID) -> EventFound | None:
     """Return when an event occurred, who used it then, and its receipt; None when unknown."""
-    place = connection.execute(
-        "select receipt, ordinal, day from event_identity where h = %s", [h]
-    ).fetchone()
-    if place is None:
+    day = day_of(connection, h.bytes)
+    if day is None:
         return None
     # With the day as a value and not from a join, one partition is read.
-    day = place[2]
     with opened(connection, day, day + timedelta(days=1), digests=[h.bytes]):
         row = connection.execute(
             """select e.h, c.customer_id, e.occurred_at, e.receipt
                from usage_event e
                join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
-               where (e.receipt, e.ordinal, e.day) = (%s, %s, %s)""",
-            place,
+               where e.day = %s and e.h = %s""",
+            [day, h],
         ).fetchone()
     return None if row is None else EventFound(*row)
 
 
-def events_of(meter: Meter, first: date, until: date, through: int) -> sql.Composed:
-    """Return the query of the events that a meter version counts on some days, as known then.
-
-    Its columns: customer_id, dimensions, occurred_at, h, f1, f2, value, member, is_usable, source,
-    event_id, type, subject, receipt, data. A dimension that an event lacks is the empty text, so it is still counted.
-    """
-    value, member, usable = _counted_value(meter)
+def _behind(asked: Question, through: int | None) -> sql.Composed:
+    """Return the query of the events behind a window."""
+    events = events_of_spans(asked.spans, through)
+    if asked.meter.aggregation != "time_weighted_sum":
+        return sql.SQL(
+            "select * from ({events}) e where {inside} and occurred_at >= %(start)s"
+        ).format(events=events, inside=_INSIDE)
     return sql.SQL(
-        """select c.customer_id, {dimensions} as dimensions, e.occurred_at, e.h, e.f1, e.f2,
-                  {value} as value, {member} as member, {usable} as is_usable, e.source, e.event_id,
-                  e.type, e.subject, e.receipt, e.data
-           from usage_event e
-           join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
-           where e.day >= {first} and e.day < {until} and e.type = {type}
-             and e.receipt <= {through} and {where}
-             and not exists (select from event_exclusion x
-                             where x.h = e.h and x.day = e.day and x.known_receipt <= {through})"""
-    ).format(
-        dimensions=_dimensions(meter),
-        value=value,
-        member=member,
-        usable=usable,
-        first=sql.Literal(first),
-        until=sql.Literal(until),
-        type=sql.Literal(meter.event_type),
-        through=sql.Literal(through),
-        where=_where(meter),
+        """select * from (
+               select e.*, lead(occurred_at) over (partition by dimensions, member
+                                                   order by occurred_at, h) as followed_at
+               from ({events}) e where {inside}) e
+           where occurred_at >= %(start)s or followed_at is null or followed_at > %(start)s"""
+    ).format(events=events, inside=_INSIDE)
+
+
+def _ranked(
+    connection: Connection,
+    questions: Sequence[Question],
+    values: dict[str, Any],
+    through: int | None,
+) -> list[dict[Group, Parts]]:
+    """Return how often each value was, or the sum of each sample."""
+    minutes = questions[0].meter.sample_minutes
+    by: sql.Composable = sql.SQL("trim_scale(value)")
+    if minutes is not None:
+        length = sql.Literal(timedelta(minutes=minutes))
+        by = sql.SQL("date_bin({}, occurred_at, '2000-01-01Z')").format(length)
+    rows = connection.execute(
+        sql.SQL(
+            """select w.no, array(select e.dimensions ->> g from unnest(%(group_by)s::text[]) g),
+                      count(*), sum(f1), sum(f2), min(value), sum(value)
+               from ({events}) e join {questions} and e.occurred_at >= w.starts_at
+               where is_usable group by 1, 2, {by} order by 1, 2, {by}"""
+        ).format(events=events_of_spans(questions[0].spans, through), questions=_QUESTIONS, by=by),
+        values,
     )
+    found: list[dict[Group, Parts]] = [{} for _ in questions]
+    for no, group, count, first, second, value, total in rows:
+        parts = found[no].get(tuple(group), Parts())
+        found[no][tuple(group)] = Parts(
+            events=parts.events + count,
+            first=parts.first + int(first),
+            second=parts.second + int(second),
+            values=[*parts.values, (value, count)] if minutes is None else (),
+            samples=[*parts.samples, total] if minutes is not None else (),
+        )
+    return found
 
 
-def _of_spans(spans: Sequence[Span], through: int) -> sql.Composed:
-    return sql.SQL(" union all ").join(
-        events_of(span.meter, span.first, span.until, through) for span in spans
+def _points(
+    connection: Connection,
+    questions: Sequence[Question],
+    values: dict[str, Any],
+    through: int | None,
+) -> list[dict[Group, Parts]]:
+    """Return the points of gauges in each window, and the last of each series before it."""
+    rows = connection.execute(
+        sql.SQL(
+            """select no, groups, series, occurred_at, h, value, f1, f2 from (
+                   select w.no, w.starts_at, e.occurred_at, e.h, e.value, e.f1, e.f2,
+                          array(select e.dimensions ->> g from unnest(%(group_by)s::text[]) g)
+                              as groups,
+                          e.dimensions::text || ' ' || e.member as series,
+                          lead(e.occurred_at) over (partition by w.no, e.dimensions, e.member
+                                                    order by e.occurred_at, e.h) as followed_at
+                   from ({events}) e join {questions} where is_usable) e
+               where occurred_at >= starts_at or followed_at is null or followed_at > starts_at
+               order by no, groups, series, occurred_at, h"""
+        ).format(events=events_of_spans(questions[0].spans, through), questions=_QUESTIONS),
+        values,
     )
+    found: list[dict[Group, list[Point]]] = [defaultdict(list) for _ in questions]
+    for no, group, series, at, h, value, first, second in rows:
+        found[no][tuple(group)].append(Point(series, at, h.bytes, value, first, second))
+    return [{group: Parts(points=points) for group, points in one.items()} for one in found]
 
 
-def _inside_values(usage: MeteredUsage) -> dict[str, Any]:
-    return {"customer": usage.customer_id, "where": Jsonb(dict(usage.where or {}))}
+def _values(questions: Sequence[Question]) -> dict[str, Any]:
+    return {
+        "no": list(range(len(questions))),
+        "customer": [asked.customer_id for asked in questions],
+        "where": [Jsonb(dict(asked.where)) for asked in questions],
+        "start": [asked.period.start for asked in questions],
+        "end": [asked.period.end for asked in questions],
+    }
 
 
-def _counted_value(meter: Meter) -> tuple[sql.Composable, sql.Composable, sql.Composable]:
-    """Return the number an event counts for, the text it is told apart by, and if it has them."""
-    number, text = sql.SQL("null::numeric"), sql.SQL("null::text")
-    if meter.aggregation == "count":
-        return number, text, sql.SQL("true")
-    path = _path(meter.value or "")
-    if meter.aggregation == "unique_count":
-        found = sql.SQL("e.data #>> {}").format(path)
-        return number, found, sql.SQL("({}) is not null").format(found)
-    found = sql.SQL("exact_number(e.data #> {})").format(path)
-    return found, text, sql.SQL("({}) is not null").format(found)
-
-
-def _dimensions(meter: Meter) -> sql.Composed:
-    pairs = [
-        sql.SQL("{}, coalesce(e.data #>> {}, '')").format(sql.Literal(name), _path(name))
-        for name in sorted(meter.dimensions)
-    ]
-    return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
-
-
-def _where(meter: Meter) -> sql.Composed:
-    conditions: list[sql.Composable] = [
-        sql.SQL("e.data #>> {} = {}").format(_path(name), sql.Literal(value))
-        for name, value in sorted(meter.where.items())
-    ]
-    return sql.SQL(" and ").join([sql.SQL("true"), *conditions])
-
-
-def _path(name: str) -> sql.Literal:
-    """Return the path of a field: `request.tokens` is the field tokens of the field request."""
-    return sql.Literal(name.split("."))
+def _inside_values(asked: Question) -> dict[str, Any]:
+    return {
+        "customer": asked.customer_id,
+        "where": Jsonb(dict(asked.where)),
+        "start": asked.period.start,
+        "end": asked.period.end,
+    }

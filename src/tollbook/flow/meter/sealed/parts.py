@@ -1,30 +1,13 @@
-"""What a window is counted from, and what it comes to."""
+"""Turns what an engine answered into the parts that a window is counted from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact
 
-from tollbook.flow.meter.digest import digest
-from tollbook.flow.meter.window import Counted
+from tollbook.flow.meter.definition import Parts
 
 # Sums of whatever fits into events: with this precision nothing is ever rounded, or it raises.
 _EXACT = Context(prec=200, traps=[Inexact])
 _ZERO = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a window is counted from. `values` are (number, how often), where they are asked for."""
-
-    events: int = 0
-    first: int = 0
-    second: int = 0
-    total: Decimal | None = None
-    smallest: Decimal | None = None
-    largest: Decimal | None = None
-    newest: Decimal | None = None
-    members: int = 0
-    values: Sequence[tuple[Decimal, int]] = ()
 
 
 def parts_of(
@@ -50,19 +33,5 @@ def parts_of(
         largest=number if aggregation == "max" else None,
         newest=number if aggregation == "latest" else None,
         members=int(number or 0) if aggregation == "unique_count" else 0,
-        values=values,
+        values=values if aggregation == "percentile" else (),
     )
-
-
-def quantity_of(aggregation: str, parts: Parts) -> Counted:
-    """Return what a window comes to."""
-    quantities = {
-        "count": Decimal(parts.events),
-        "sum": parts.total,
-        "min": parts.smallest,
-        "max": parts.largest,
-        "latest": parts.newest,
-        "unique_count": Decimal(parts.members),
-    }
-    quantity = quantities[aggregation] or _ZERO
-    return Counted(quantity, parts.events, digest(parts.first, parts.second))

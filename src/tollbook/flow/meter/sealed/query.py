@@ -12,9 +12,6 @@ _EPOCH: Final = date(1970, 1, 1)
 _DIGITS_MAX: Final = 38
 _SMALL_DIGITS: Final = 18
 _SUMMED: Final = frozenset({"sum", "average"})
-_COUNTABLE: Final = frozenset(
-    {"count", "sum", "min", "max", "average", "latest", "unique_count", "percentile"}
-)
 _RANKED: Final = frozenset({"percentile"})
 
 
@@ -75,7 +72,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Scan:
     """What is asked of the tables: `files` hold the events, the others are named after their use."""
 
     countings: Sequence[Counting]
@@ -112,13 +109,11 @@ def fields_read(countings: Sequence[Counting]) -> tuple[set[str], set[str]]:
 
 def can_count(meter: Meter) -> bool:
     """Tell whether files can answer for a meter; for all others PostgreSQL does."""
-    is_plain = not any(
-        getattr(meter, name, None) for name in ("expression", "filters", "sample_minutes")
-    )
-    return is_plain and meter.aggregation in _COUNTABLE
+    is_plain = meter.expression is None and not meter.filters and meter.sample_minutes is None
+    return is_plain and meter.aggregation != "time_weighted_sum"
 
 
-def counted(question: Question, dialect: Dialect) -> str:
+def counted(scan: Scan, dialect: Dialect) -> str:
     """Return the query of (window, events, both sums of hashes, what the aggregation needs)."""
     found = {
         "sum": "sum(value)",
@@ -128,21 +123,21 @@ def counted(question: Question, dialect: Dialect) -> str:
         "unique_count": "count(distinct member)",
         "latest": dialect.newest.format("value"),
     }
-    answer = "null" if question.needs_values else found.get(question.aggregation, "null")
+    answer = "null" if scan.needs_values else found.get(scan.aggregation, "null")
     whole = dialect.whole
     return " union all ".join(
         f"""select no, count(*), sum(cast(f1 as {whole})), sum(cast(f2 as {whole})), {answer}
-            from ({_joined(question, dialect, shape)}) joined group by no"""
-        for shape in range(len(question.shapes))
+            from ({_joined(scan, dialect, shape)}) joined group by no"""
+        for shape in range(len(scan.shapes))
     )
 
 
-def values(question: Question, dialect: Dialect) -> str:
+def values(scan: Scan, dialect: Dialect) -> str:
     """Return the query of (window, value as text, how often)."""
     return " union all ".join(
         f"""select no, cast(value as {dialect.text}), count(*)
-            from ({_joined(question, dialect, shape)}) joined group by no, value"""
-        for shape in range(len(question.shapes))
+            from ({_joined(scan, dialect, shape)}) joined group by no, value"""
+        for shape in range(len(scan.shapes))
     )
 
 
@@ -151,13 +146,13 @@ def day_micros(day: date) -> int:
     return (day - _EPOCH).days * _MICROSECONDS_A_DAY
 
 
-def _joined(question: Question, dialect: Dialect, shape: int) -> str:
+def _joined(scan: Scan, dialect: Dialect, shape: int) -> str:
     """Events of one shape of windows: those that ask for the same dimensions."""
-    names = list(question.shapes[shape])
+    names = list(scan.shapes[shape])
     events = " union all ".join(
-        _events(question, counting, files, names, dialect)
-        for counting in question.countings
-        for files in question.files
+        _events(scan, counting, files, names, dialect)
+        for counting in scan.countings
+        for files in scan.files
     )
     equal = "".join(f" and u.d{number} = w.d{number}" for number in range(len(names)))
     return f"""select w.no, u.at_us, u.h, u.f1, u.f2, u.value, u.member
@@ -167,13 +162,13 @@ def _joined(question: Question, dialect: Dialect, shape: int) -> str:
 
 
 def _events(
-    question: Question, counting: Counting, files: str, names: Sequence[str], dialect: Dialect
+    scan: Scan, counting: Counting, files: str, names: Sequence[str], dialect: Dialect
 ) -> str:
     meter = counting.meter
     at = dialect.microseconds.format("s.occurred_at")
     conditions = [
         f"s.type = {_literal(meter.event_type, dialect)}",
-        f"s.receipt <= {question.through}",
+        f"s.receipt <= {scan.through}",
         f"{at} >= {day_micros(counting.first)}",
         f"{at} < {day_micros(counting.until)}",
         *(
@@ -181,15 +176,15 @@ def _events(
             for name, wanted in sorted(meter.where.items())
         ),
     ]
-    value, member = f"cast(null as {_kind(question, dialect)})", f"cast(null as {dialect.text})"
+    value, member = f"cast(null as {_kind(scan, dialect)})", f"cast(null as {dialect.text})"
     if meter.aggregation == "unique_count":
         member = _text(meter.value or "", dialect)
         conditions.append(f"{member} is not null")
     elif meter.aggregation != "count":
         column = f"s.{_name(f'number:{meter.value}', dialect)}"
-        value = f"cast({column} as {_kind(question, dialect)})"
+        value = f"cast({column} as {_kind(scan, dialect)})"
         conditions.append(f"{column} is not null")
-    if question.has_exclusions:
+    if scan.has_exclusions:
         conditions.append("not exists (select 1 from exclusions x where x.h = s.h)")
     dimensions = "".join(
         f", {_dimension(meter, name, dialect)} as d{number}" for number, name in enumerate(names)
@@ -207,8 +202,8 @@ def _dimension(meter: Meter, name: str, dialect: Dialect) -> str:
     return f"coalesce({_text(name, dialect)}, '')"
 
 
-def _kind(question: Question, dialect: Dialect) -> str:
-    bounds = question.bounds
+def _kind(scan: Scan, dialect: Dialect) -> str:
+    bounds = scan.bounds
     width = dialect.small_digits if bounds.digits + bounds.scale <= _SMALL_DIGITS else _DIGITS_MAX
     return f"decimal({width}, {bounds.scale})"
 

@@ -14,21 +14,21 @@ from psycopg import sql
 
 from tollbook.flow.capture.segments import store as segments
 from tollbook.flow.capture.segments.manifest import NumberBounds, Segment
-from tollbook.flow.meter.sealed.parts import Parts, parts_of
+from tollbook.flow.meter.definition import Parts
+from tollbook.flow.meter.sealed.parts import parts_of
 from tollbook.flow.meter.sealed.query import (
     DUCKDB,
     SPARK,
     Bounds,
     Counting,
     Dialect,
-    Question,
+    Scan,
     can_count,
     counted,
     fields_read,
     values,
 )
-from tollbook.flow.meter.window import Span
-from tollbook.records.usage import MeteredUsage
+from tollbook.flow.meter.window import Question, Span
 from tollbook.storage.database import Connection
 from tollbook.storage.segments.extras import part
 
@@ -70,37 +70,37 @@ def has_sealed(connection: Connection, spans: Sequence[Span]) -> bool:
 
 
 def count_in_files(
-    connection: Connection, usages: Sequence[MeteredUsage], spans: Sequence[Span], *, engine: Engine
+    connection: Connection, questions: Sequence[Question], *, through: int | None, engine: Engine
 ) -> list[Parts]:
-    """Count usages of one meter, all known through one receipt, in the order given.
+    """Return the parts of windows of one meter, in the order given; all have the same spans.
 
     Events that are not sealed are written to temporary files first, as are those of segments that
     lack a field, so that the engine sees nothing but files.
     """
-    (through,) = {usage.through_receipt for usage in usages}
-    countings = [Counting(span.meter, span.first, span.until) for span in spans]
+    through = _EVER if through is None else through
+    countings = [Counting(span.meter, span.first, span.until) for span in questions[0].spans]
     dialect, name = _DIALECTS[engine]
     with (
         TemporaryDirectory(prefix="tollbook-count-") as place,
         _files(connection, countings, through, Path(place)) as files,
     ):
         if not files:
-            return [Parts() for _ in usages]
+            return [Parts() for _ in questions]
         tables, bounds = _grouped(files, countings)
-        shapes = _write_windows(Path(place) / "windows.parquet", usages)
-        _write_crosswalk(connection, Path(place) / "crosswalk.parquet", usages)
+        shapes = _write_windows(Path(place) / "windows.parquet", questions)
+        _write_crosswalk(connection, Path(place) / "crosswalk.parquet", questions)
         excluded = _write_exclusions(
             connection, Path(place) / "exclusions.parquet", countings, through
         )
-        question = Question(countings, list(tables), through, shapes, bounds, excluded)
+        scan = Scan(countings, list(tables), through, shapes, bounds, excluded)
         tables["windows"] = [Path(place) / "windows.parquet"]
         tables["crosswalk"] = [Path(place) / "crosswalk.parquet"]
         if excluded:
             tables["exclusions"] = [Path(place) / "exclusions.parquet"]
         ask = part(name).ask
-        found = ask(counted(question, dialect), tables)
-        listed = ask(values(question, dialect), tables) if question.needs_values else []
-    return _parts(question.aggregation, len(usages), found, listed)
+        found = ask(counted(scan, dialect), tables)
+        listed = ask(values(scan, dialect), tables) if scan.needs_values else []
+    return _parts(scan.aggregation, len(questions), found, listed)
 
 
 def _parts(
@@ -184,16 +184,16 @@ def _grouped(
     return {f"files_{n}": paths for n, paths in enumerate(groups.values())}, bounds
 
 
-def _write_windows(path: Path, usages: Sequence[MeteredUsage]) -> list[list[str]]:
+def _write_windows(path: Path, questions: Sequence[Question]) -> list[list[str]]:
     """Write what is to be counted; return, a shape, which dimensions its windows ask for."""
-    wheres = [dict(usage.where or {}) for usage in usages]
+    wheres = [dict(asked.where) for asked in questions]
     shapes = sorted({tuple(sorted(where)) for where in wheres})
     wide = max(len(shape) for shape in shapes)
     columns: dict[str, list[Any]] = {
-        "no": list(range(len(usages))),
-        "customer_id": [usage.customer_id for usage in usages],
-        "from_us": [_micros(usage.period.start) for usage in usages],
-        "until_us": [_micros(usage.period.end) for usage in usages],
+        "no": list(range(len(questions))),
+        "customer_id": [asked.customer_id for asked in questions],
+        "from_us": [_micros(asked.period.start) for asked in questions],
+        "until_us": [_micros(asked.period.end) for asked in questions],
         "shape": [shapes.index(tuple(sorted(where))) for where in wheres],
     }
     types = dict.fromkeys(columns, "integer") | {"customer_id": "text"}
@@ -206,11 +206,11 @@ def _write_windows(path: Path, usages: Sequence[MeteredUsage]) -> list[list[str]
     return [list(shape) for shape in shapes]
 
 
-def _write_crosswalk(connection: Connection, path: Path, usages: Sequence[MeteredUsage]) -> None:
+def _write_crosswalk(connection: Connection, path: Path, questions: Sequence[Question]) -> None:
     rows = connection.execute(
         """select subject, customer_id, lower(valid), upper(valid) from subject_crosswalk
            where customer_id = any(%s) order by subject, valid""",
-        [sorted({usage.customer_id for usage in usages})],
+        [sorted({asked.customer_id for asked in questions})],
     ).fetchall()
     part("writing").write_table(
         path,

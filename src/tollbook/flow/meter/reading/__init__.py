@@ -1,0 +1,1 @@
+"""What windows come to, read from the summaries, with or without what no summary holds yet."""

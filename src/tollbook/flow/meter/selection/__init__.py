@@ -1,0 +1,1 @@
+"""Which usage events count for a meter, and for how much, as PostgreSQL sees it."""
