@@ -5,30 +5,40 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, Inexact
+from fractions import Fraction
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from meter.company import Company
 from segments.test_sealing import seal
 from tollbook.flow.capture.store import intake_watermark
-from tollbook.flow.meter.events.store import recount
-from tollbook.flow.meter.sealed.parts import Parts
-from tollbook.flow.meter.sealed.store import Engine, count_in_files
-from tollbook.flow.meter.window import Counted, Span
+from tollbook.flow.meter.definition import Counted, finish
+from tollbook.flow.meter.events.store import parts_of
+from tollbook.flow.meter.sealed.store import Engine
+from tollbook.flow.meter.window import Question, Span
 from tollbook.records.commercial import Aggregation, Meter
-from tollbook.records.usage import MeteredUsage
 from tollbook.storage.database import Database
-from tollbook.values.ids import CustomerId, MeterId, UsageId, event_digest
+from tollbook.values.ids import MeterId, event_digest, event_id
 from tollbook.values.period import Period
 
 EXACT = Context(prec=200, traps=[Inexact])
+EXACT_OR_NOT = Context(prec=200)
 NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?")
 # A meter that needs no value lets the door take whatever is in the others.
 ANY = Meter(MeterId("any"), "llm.request", "count", "event", dimensions=("model",))
 FIRST, UNTIL = date(2023, 11, 14), date(2023, 11, 18)
-AGGREGATIONS: list[Aggregation] = ["count", "sum", "max", "unique_count", "latest"]
+AGGREGATIONS: list[Aggregation] = [
+    "count",
+    "sum",
+    "min",
+    "max",
+    "average",
+    "unique_count",
+    "latest",
+    "percentile",
+]
 HOSTILE: list[Any] = [
     "99999999999999999999999999.999999999999",
     "-99999999999999999999999999.999999999999",
@@ -60,6 +70,11 @@ HOSTILE: list[Any] = [
     [1, 2],
     {"b": 1, "a": [None]},
     "é漢😀",
+    "1e99",
+    "100000000000000000000000000",
+    "0.0000000000001",
+    "1.0000000000000000000000",
+    "-0.000",
 ]
 
 
@@ -84,9 +99,9 @@ class Sent:
         company.use(*self.uses)
 
     def counted(
-        self, aggregation: str, usage: MeteredUsage, left_out: Sequence[str] = ()
+        self, aggregation: str, asked: Question, left_out: Sequence[str] = ()
     ) -> tuple[Decimal, int]:
-        found = list(self._inside(aggregation, usage, left_out))
+        found = list(self._inside(aggregation, asked, left_out))
         if not found:
             return Decimal(0), 0
         match aggregation:
@@ -98,6 +113,12 @@ class Sent:
                 answer = Decimal(0)
                 for _, _, value in found:
                     answer = EXACT.add(answer, value)
+            case "average":
+                total = sum((Fraction(value) for _, _, value in found), Fraction())
+                answer = half_even(total / len(found))
+            case "percentile":
+                ranked = sorted(value for _, _, value in found)
+                answer = ranked[-(-len(ranked) * 95 // 100) - 1]
             case "max":
                 answer = max(value for _, _, value in found)
             case "min":
@@ -106,19 +127,16 @@ class Sent:
                 answer = max(found)[2]
         return answer, len(found)
 
-    def values(self, usage: MeteredUsage) -> list[Decimal]:
-        return sorted(value for _, _, value in self._inside("sum", usage, ()))
-
     def _inside(
-        self, aggregation: str, usage: MeteredUsage, left_out: Sequence[str]
+        self, aggregation: str, asked: Question, left_out: Sequence[str]
     ) -> Iterator[tuple[datetime, bytes, Any]]:
         for use in self.uses:
             at = datetime.fromisoformat(use["at"])
-            where = dict(usage.where or {})
+            where = dict(asked.where)
             if (
                 use["id"] in left_out
-                or use["who"] != usage.customer_id
-                or not usage.period.start <= at < usage.period.end
+                or use["who"] != asked.customer_id
+                or not asked.period.start <= at < asked.period.end
                 or (where and (use["model"] or "") != where["model"])
             ):
                 continue
@@ -144,38 +162,35 @@ class Sent:
         text = str(token)
         if not NUMBER.fullmatch(text):
             return None
-        return Decimal(text)
+        number = Decimal(text)
+        is_short = number == 0 or number == number.quantize(Decimal("1e-12"), context=EXACT_OR_NOT)
+        return number if number.copy_abs() < 10**26 and is_short else None
 
 
-def usages(through: int) -> list[MeteredUsage]:
-    found: list[MeteredUsage] = []
-    for customer in ("acme", "beta", "nobody"):
-        for where in ({}, {"model": "large"}, {"model": ""}, {"model": "é"}):
-            for hours in (96, 25):
-                start = datetime(2023, 11, 14, tzinfo=UTC)
-                found.append(
-                    MeteredUsage(
-                        UsageId(f"use_{len(found)}"),
-                        CustomerId(customer),
-                        MeterId("any"),
-                        Period(start, start + timedelta(hours=hours)),
-                        Decimal(0),
-                        0,
-                        where=where,
-                        through_receipt=through,
-                    )
-                )
-    return found
+def half_even(value: Fraction) -> Decimal:
+    """Round as the definition says, by integers alone."""
+    scaled = value * 10**12
+    return EXACT.scaleb(Decimal(round(scaled)), -12)
 
 
-def spans(aggregation: str, **changes: Any) -> list[Span]:
+def questions(aggregation: Aggregation) -> list[Question]:
+    """Ask for customers, dimensions and periods, one of which ends in the middle of a day."""
     meter = replace(
         ANY,
-        aggregation=cast("Aggregation", aggregation),
+        aggregation=aggregation,
         value=None if aggregation == "count" else "tokens",
-        **changes,
+        percentile=Decimal(95) if aggregation == "percentile" else None,
     )
-    return [Span(meter, FIRST, date(2023, 11, 16)), Span(meter, date(2023, 11, 16), UNTIL)]
+    half = date(2023, 11, 16)
+    spans = (Span(meter, FIRST, half), Span(replace(meter, version=2), half, UNTIL))
+    start = datetime(2023, 11, 14, tzinfo=UTC)
+    wheres: list[dict[str, str]] = [{}, {"model": "large"}, {"model": ""}, {"model": "é"}]
+    return [
+        Question(customer, spans, Period(start, start + timedelta(hours=hours)), where)
+        for customer in ("acme", "beta", "nobody")
+        for where in wheres
+        for hours in (96, 25)
+    ]
 
 
 @pytest.fixture(params=[1, 2])
@@ -206,10 +221,14 @@ def watermark(company: Company) -> int:
 
 
 def count(
-    company: Company, wanted: Sequence[MeteredUsage], aggregation: str, engine: Engine
+    company: Company, asked: Sequence[Question], engine: Engine, *, through: int | None = None
 ) -> list[Counted]:
     with company.database.transaction() as connection:
-        return recount(connection, wanted, spans(aggregation), engine=engine)
+        found = parts_of(connection, asked, through=through, engine=engine)
+    return [
+        finish(one.meter, parts[()], one.period.start, one.period.end) if parts else Counted()
+        for one, parts in zip(asked, found, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
@@ -217,63 +236,63 @@ def test_duckdb_counts_what_postgresql_and_plain_python_count(
     sent: tuple[Company, Sent], aggregation: Aggregation
 ) -> None:
     company, oracle = sent
-    wanted = usages(watermark(company))
+    asked = questions(aggregation)
 
-    duckdb = count(company, wanted, aggregation, "duckdb")
-    postgres = count(company, wanted, aggregation, "postgres")
+    duckdb = count(company, asked, "duckdb")
+    postgres = count(company, asked, "postgres")
 
-    expected = [oracle.counted(aggregation, usage) for usage in wanted]
+    expected = [oracle.counted(aggregation, one) for one in asked]
     assert [(one.quantity, one.event_count) for one in duckdb] == expected
     assert duckdb == postgres
 
 
 def test_voided_and_later_events_are_left_out(sent: tuple[Company, Sent]) -> None:
     company, oracle = sent
-    first = usages(watermark(company))
-    [voided] = list(company.use(oracle.uses[0]))
-    company.void(voided)
+    asked, first = questions("sum"), watermark(company)
+    company.void(event_id("/test", "g0"))
     company.use({"id": "later", "at": "2023-11-14T05:00:00Z", "tokens": 1})
-    second = usages(watermark(company) - 1)
+    second = watermark(company) - 1
 
-    as_known_first = count(company, first, "sum", "duckdb")
-    as_known_second = count(company, second, "sum", "duckdb")
+    as_known_first = count(company, asked, "duckdb", through=first)
+    as_known_second = count(company, asked, "duckdb", through=second)
 
     assert [one.event_count for one in as_known_first] == [
-        oracle.counted("sum", usage)[1] for usage in first
+        oracle.counted("sum", one)[1] for one in asked
     ]
     assert [one.event_count for one in as_known_second] == [
-        oracle.counted("sum", usage, ["g0"])[1] for usage in second
-    ]
-
-
-def test_what_percentiles_and_averages_are_made_of_is_exact(sent: tuple[Company, Sent]) -> None:
-    company, oracle = sent
-    wanted = usages(watermark(company))
-
-    with company.database.transaction() as connection:
-        ranked = count_in_files(connection, wanted, spans("percentile"), engine="duckdb")
-        averaged = count_in_files(connection, wanted, spans("average"), engine="duckdb")
-        smallest = count_in_files(connection, wanted, spans("min"), engine="duckdb")
-
-    assert [in_order(parts) for parts in ranked] == [oracle.values(usage) for usage in wanted]
-    assert [(parts.total or 0, parts.events) for parts in averaged] == [
-        oracle.counted("sum", usage) for usage in wanted
-    ]
-    assert [parts.smallest or 0 for parts in smallest] == [
-        oracle.counted("min", usage)[0] for usage in wanted
+        oracle.counted("sum", one, ["g0"])[1] for one in asked
     ]
 
 
 @pytest.mark.parametrize("sent", [3], indirect=True)
 def test_spark_counts_what_duckdb_counts(sent: tuple[Company, Sent]) -> None:
     company, _ = sent
-    wanted = usages(watermark(company))
 
     for aggregation in AGGREGATIONS:
-        assert count(company, wanted, aggregation, "spark") == count(
-            company, wanted, aggregation, "duckdb"
-        )
+        asked = questions(aggregation)
+        assert count(company, asked, "spark") == count(company, asked, "duckdb"), aggregation
 
 
-def in_order(parts: Parts) -> list[Decimal]:
-    return sorted(value for value, times in parts.values for _ in range(times))
+def test_gauges_and_formulas_are_counted_with_the_sealed_events_beside_the_others(
+    database: Database,
+) -> None:
+    company = Company(database, meter=ANY)
+    Sent(company, seed=5)
+    gauge = replace(ANY, aggregation="time_weighted_sum", value="tokens")
+    formula = replace(ANY, aggregation="sum", expression="2 * tokens + 1")
+    spans = [(Span(meter, FIRST, UNTIL),) for meter in (gauge, formula)]
+    period = Period(datetime(2023, 11, 15, tzinfo=UTC), datetime(2023, 11, 17, tzinfo=UTC))
+    asked = [Question("acme", one, period) for one in spans]
+    before = [count(company, [one], "postgres") for one in asked]
+    for day in (14, 16):
+        seal(company, date(2023, 11, day))
+
+    with company.database.transaction() as connection:
+        found = [parts_of(connection, [one], through=None)[0][()] for one in asked]
+
+    after = [
+        [finish(one.meter, parts, period.start, period.end)]
+        for one, parts in zip(asked, found, strict=True)
+    ]
+    assert after == before
+    assert all(counted.event_count for [counted] in before)

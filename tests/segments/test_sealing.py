@@ -8,13 +8,14 @@ import pytest
 
 from meter.company import NOVEMBER, Company
 from tollbook.errors import Blocked, Rejected
+from tollbook.flow.capture.events.store import latest_day, list_events
 from tollbook.flow.capture.sealing import step
 from tollbook.flow.capture.sealing.fields import fields_known
 from tollbook.flow.capture.sealing.step import OnPoint, Sealing, Waiting
 from tollbook.flow.capture.segments.manifest import Segment
 from tollbook.flow.capture.segments.store import list_segments
 from tollbook.flow.capture.step import find_event
-from tollbook.flow.capture.store import known_in_ledger, latest_day, list_events, sealed_days
+from tollbook.flow.capture.store import known_in_ledger, sealed_days
 from tollbook.flow.meter.events.store import altered_events
 from tollbook.flow.meter.store import events_behind, recount, usages_of_event
 from tollbook.storage.database import Connection, Database
@@ -97,7 +98,28 @@ def test_a_duplicate_of_a_sealed_event_is_known_at_the_door(company: Company) ->
     with company.database.transaction() as connection:
         assert events_in_database(connection) == 0
         known = event_digest("/test", "e1")
-        assert known_in_ledger(connection, [known, bytes(16)]) == {known}
+        assert known_in_ledger(connection, [known, bytes(16)]) == {known: DAY}
+
+
+def test_other_content_under_the_identity_of_a_sealed_event_is_a_conflict(company: Company) -> None:
+    seal(company)
+
+    with pytest.raises(AssertionError, match="conflict"):
+        company.use({"tokens": 6, "id": "e1"})
+
+    company.meter()
+    assert [usage.quantity for usage in company.usages()] == [Decimal("12.25")]
+
+
+def test_repeats_and_news_of_a_sealed_day_in_one_group_are_told_apart(company: Company) -> None:
+    company.meter()
+    seal(company)
+
+    company.use({"tokens": 5, "id": "e1"}, {"tokens": 9, "id": "n"}, {"tokens": 9, "id": "n"})
+
+    company.meter()
+    assert [usage.quantity for usage in company.usages()] == [Decimal("21.25")]
+    assert [usage.event_count for usage in company.usages()] == [3]
 
 
 def test_a_sealed_event_that_is_voided_no_longer_counts(company: Company) -> None:
@@ -178,13 +200,13 @@ def test_a_day_that_is_not_over_is_not_sealed(company: Company) -> None:
     assert refused.value.code == "capture.day_open"
 
 
-def test_a_day_whose_summaries_are_behind_waits(company: Company) -> None:
+def test_a_day_whose_identities_are_not_in_the_ledger_waits(company: Company) -> None:
     sealing = Sealing(fields_known(company.catalog()), by="test", at=AT)
 
     with pytest.raises(Blocked) as refused:
         step.seal_day(company.database, DAY, sealing)
 
-    assert refused.value.code == "capture.day_dirty"
+    assert refused.value.code == "capture.day_not_swept"
 
 
 def test_all_closed_days_with_events_are_sealed_in_order(company: Company) -> None:
@@ -206,7 +228,7 @@ def test_a_day_that_is_not_ready_waits_and_the_others_go_on(company: Company) ->
     waiting, sealed = step.seal_through(company.database, date(2023, 11, 19), sealing)
 
     assert isinstance(waiting, Waiting)
-    assert (waiting.day, waiting.code) == (date(2023, 11, 15), "capture.day_dirty")
+    assert (waiting.day, waiting.code) == (date(2023, 11, 15), "capture.day_not_swept")
     assert isinstance(sealed, list)
     assert [segment.name for segment in sealed] == ["2023-11-16/1"]
 

@@ -24,16 +24,19 @@ class BucketArchive:
         self.staging = cache / "staging"
 
     def keep(self, staged: Path, name: str, *, sha256: str) -> None:
-        """Upload a file; the bucket computes its SHA-256 itself and refuses another one."""
+        """Upload a file with its SHA-256, and have the bucket say the same of what it keeps.
+
+        One that keeps no checksums is asked for the whole file instead.
+        """
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
         where = {"Bucket": self._bucket, "Key": self._prefix + name}
         with staged.open("rb") as body:
-            self._client.put_object(**where, Body=body, ChecksumSHA256=checksum)
+            self._client.put_object(**where, Body=body, ChecksumAlgorithm="SHA256")
         kept = self._client.head_object(**where, ChecksumMode="ENABLED")
-        if (kept.get("ChecksumSHA256"), kept["ContentLength"]) != (
-            checksum,
-            staged.stat().st_size,
-        ):
+        if "ChecksumSHA256" not in kept:
+            (self._cache / name).unlink(missing_ok=True)
+            self.fetch(name, sha256=sha256)
+        elif kept["ChecksumSHA256"] != checksum:
             raise Blocked(
                 "capture.segment_altered",
                 f"The bucket {self._bucket} keeps {name} with another checksum than it was sent "
