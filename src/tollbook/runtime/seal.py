@@ -8,6 +8,7 @@ from tollbook.flow.capture.sealing.fields import fields_known
 from tollbook.flow.capture.sealing.step import Sealing, Waiting
 from tollbook.flow.capture.segments.manifest import Segment
 from tollbook.masterdata.store import load_catalog
+from tollbook.runtime.street import sweep_all
 from tollbook.storage.database import Database
 from tollbook.values.clock import Clock
 
@@ -28,6 +29,7 @@ def seal(
     A day that is not ready waits, and the others go on.
     """
     at = clock.now()
+    sweep_all(database, clock)
     last = min(through, at.date() - timedelta(days=newest_days))
     with database.transaction() as connection:
         catalog = load_catalog(connection, known_at=at)

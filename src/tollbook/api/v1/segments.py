@@ -109,7 +109,7 @@ def list_holds(connection: InTransaction) -> Any:
     return to_builtins(holds(connection))
 
 
-@router.post("/v1/retention-holds", summary="Hold days", status_code=201)
+@router.post("/v1/retention-holds", summary="Hold days")
 def hold(body: Days, app: AppHere, connection: InTransaction, by: Actor) -> Any:
     """Keep the events of some days from being deleted."""
     at = app.clock.now()
