@@ -1,5 +1,6 @@
 """Sealed days over HTTP and on the command line, end to end."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ REASON = {"reason": "test"}
 
 
 @pytest.fixture
-def api(database: Database, dsn: str, clock: FixedClock, tmp_path: Path) -> Api:
+def api(database: Database, dsn: str, clock: FixedClock, tmp_path: Path) -> Iterator[Api]:
     configure("text")
     app = App(Settings(tmp_path, database_url=dsn, keep_raw_days=5), clock, database)
     with TestClient(build(app)) as client:
@@ -29,7 +30,7 @@ def api(database: Database, dsn: str, clock: FixedClock, tmp_path: Path) -> Api:
         api.post("/v1/master-data/apply", documents())
         api.send(event(1), event(2), event(3, time="2023-11-17T00:00:00Z"))
         api.post("/v1/runs", {"month": "2023-11", "until": "meter"})
-        return api
+        yield api
 
 
 def test_days_are_sealed_proven_recounted_and_restored_over_http(api: Api) -> None:

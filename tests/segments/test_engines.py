@@ -264,6 +264,20 @@ def test_voided_and_later_events_are_left_out(sent: tuple[Company, Sent]) -> Non
     ]
 
 
+def test_an_identity_reused_on_another_day_takes_only_the_later_event_out(
+    sent: tuple[Company, Sent],
+) -> None:
+    company, oracle = sent
+    company.use({"id": "g0", "at": "2023-11-17T12:00:00Z", "tokens": 3})
+    company.summarize()
+    asked = questions("sum")
+
+    duckdb = count(company, asked, "duckdb")
+
+    assert duckdb == count(company, asked, "postgres")
+    assert [one.event_count for one in duckdb] == [oracle.counted("sum", one)[1] for one in asked]
+
+
 @pytest.mark.parametrize("sent", [3], indirect=True)
 def test_spark_counts_what_duckdb_counts(sent: tuple[Company, Sent]) -> None:
     company, _ = sent

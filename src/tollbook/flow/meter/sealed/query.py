@@ -185,7 +185,11 @@ def _events(
         value = f"cast({column} as {_kind(scan, dialect)})"
         conditions.append(f"{column} is not null")
     if scan.has_exclusions:
-        conditions.append("not exists (select 1 from exclusions x where x.h = s.h)")
+        # By day too: a reused identity is excluded on one day and counts on the other.
+        conditions.append(
+            "not exists (select 1 from exclusions x where x.h = s.h "
+            f"and {at} >= x.from_us and {at} < x.until_us)"
+        )
     dimensions = "".join(
         f", {_dimension(meter, name, dialect)} as d{number}" for number, name in enumerate(names)
     )

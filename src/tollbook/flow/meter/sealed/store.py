@@ -25,6 +25,7 @@ from tollbook.flow.meter.sealed.query import (
     Scan,
     can_count,
     counted,
+    day_micros,
     fields_read,
     values,
 )
@@ -228,11 +229,19 @@ def _write_exclusions(
     connection: Connection, path: Path, countings: Sequence[Counting], through: int
 ) -> bool:
     rows = connection.execute(
-        """select h from event_exclusion
-           where day >= %s and day < %s and known_receipt <= %s order by h""",
+        """select h, day from event_exclusion
+           where day >= %s and day < %s and known_receipt <= %s order by h, day""",
         [_first(countings), max(counting.until for counting in countings), through],
     ).fetchall()
-    part("writing").write_table(path, {"h": [row[0].bytes for row in rows]}, {"h": "bytes"})
+    part("writing").write_table(
+        path,
+        {
+            "h": [row[0].bytes for row in rows],
+            "from_us": [day_micros(row[1]) for row in rows],
+            "until_us": [day_micros(row[1] + timedelta(days=1)) for row in rows],
+        },
+        {"h": "bytes", "from_us": "integer", "until_us": "integer"},
+    )
     return bool(rows)
 
 
