@@ -282,7 +282,9 @@ def test_an_identity_reused_on_another_day_takes_only_the_later_event_out(
 def test_spark_counts_what_duckdb_counts(sent: tuple[Company, Sent]) -> None:
     company, _ = sent
 
-    for aggregation in AGGREGATIONS:
+    # Each shape of an answer once: Spark takes seconds for every question, however small.
+    shapes: list[Aggregation] = ["sum", "latest", "unique_count", "percentile"]
+    for aggregation in shapes:
         asked = questions(aggregation)
         assert count(company, asked, "spark") == count(company, asked, "duckdb"), aggregation
 

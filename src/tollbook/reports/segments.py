@@ -50,9 +50,12 @@ def broken_segments(connection: Connection) -> Iterator[str]:
     """Yield the segments that do not prove themselves, with what is wrong."""
     if not list_segments(connection, states=READ_STATES):
         return
-    for check in verify_segments(connection):
-        for sentence in check.wrong:
-            yield f"{check.day}/{check.segment}: {sentence}"
+    try:
+        for check in verify_segments(connection):
+            for sentence in check.wrong:
+                yield f"{check.day}/{check.segment}: {sentence}"
+    except Blocked as unknown:
+        yield unknown.message
 
 
 def _differences(segment: Segment, path: Path) -> Iterator[str]:
