@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -21,6 +20,7 @@ from tollbook.flow.capture.admit import (
 )
 from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id, quarantine_id
+from tollbook.flow.capture.late import not_on
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import read_event_id
@@ -126,7 +126,7 @@ def capture(
     receipt = store.insert_receipt(connection, door=door, at=at)
     gone = store.deleted_days(connection)
     if gone:
-        verdicts = [_not_on(gone, verdict) for verdict in verdicts]
+        verdicts = [not_on(gone, verdict) for verdict in verdicts]
     admitted: list[tuple[int, Admitted]] = []
     refused: list[tuple[int, Refused]] = []
     for number, verdict in enumerate(verdicts):
@@ -338,9 +338,9 @@ def _store_admitted(
         connection, first, receipt=group.receipt, is_repeat_likely=group.is_repeat_likely
     )
     new = [one for one in first if one[1].key not in known] if known else first
-    sealed = store.sealed_days(connection) if new else set()
-    if sealed:
-        known |= _twins_in_files(connection, [event for _, event in new], sealed)
+    twins = events.twins_in_files(connection, [event for _, event in new])
+    if twins:
+        known |= twins
         new = [one for one in new if one[1].key not in known]
     if new:
         _note_new(connection, [event for _, event in new], group)
@@ -353,35 +353,6 @@ def _store_admitted(
         if event.digest in repeated:
             known[event.key] = events.Known(group.receipt, number, event.f1, event.f2)
     return _answer_repeated(connection, sorted(again), known, group.at)
-
-
-def _twins_in_files(
-    connection: Connection, new: Sequence[Admitted], sealed: AbstractSet[date]
-) -> dict[tuple[bytes, int], events.Known]:
-    """Take back events of sealed days that the files of those days hold; return what holds them."""
-    late = [event for event in new if event.occurred_at.date() in sealed]
-    if not late:
-        return {}
-    taken = store.known_in_ledger(connection, [event.digest for event in late])
-    known: dict[tuple[bytes, int], events.Known] = {}
-    for day in sorted({*taken.values()} & sealed):
-        twins = [
-            event
-            for event in late
-            if event.occurred_at.date() == day and taken.get(event.digest) == day
-        ]
-        if twins:
-            known |= events.take_back_twins(connection, twins, day=day)
-    return known
-
-
-def _not_on(gone: AbstractSet[date], verdict: Verdict) -> Verdict:
-    """Refuse an event of a day whose events were deleted: nobody could count that day again."""
-    if isinstance(verdict, Refused) or verdict.occurred_at.date() not in gone:
-        return verdict
-    day = verdict.occurred_at.date().isoformat()
-    message = f"The events of {day} were deleted by the policy of retention: this one is too late."
-    return Refused("capture.day_deleted", message, day, verdict.source, verdict.id, verdict.raw)
 
 
 def _first_of_each(

@@ -14,6 +14,7 @@ from tollbook.flow.capture.admit import DAY_ZERO, Admitted
 from tollbook.flow.capture.events.rows import COLUMNS, END, HEADER, copy_rows
 from tollbook.flow.capture.identity import DAY_MICROSECONDS
 from tollbook.flow.capture.segments.store import opened
+from tollbook.flow.capture.store import known_in_ledger, sealed_days
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import EventId, written_event_id
@@ -115,7 +116,32 @@ def known_events(
     return known
 
 
-def take_back_twins(
+def twins_in_files(
+    connection: Connection, new: Sequence[Admitted]
+) -> dict[tuple[bytes, int], Known]:
+    """Take back events that were just stored and that the files of sealed days hold already.
+
+    Returns what holds their keys. It is asked after the insert, which keeps a day from being sealed
+    until the transaction ends; one question when no day is sealed.
+    """
+    sealed = sealed_days(connection) if new else set()
+    late = [event for event in new if event.occurred_at.date() in sealed] if sealed else []
+    if not late:
+        return {}
+    taken = known_in_ledger(connection, [event.digest for event in late])
+    known: dict[tuple[bytes, int], Known] = {}
+    for day in sorted({*taken.values()} & sealed):
+        twins = [
+            event
+            for event in late
+            if event.occurred_at.date() == day and taken.get(event.digest) == day
+        ]
+        if twins:
+            known |= _take_back_twins(connection, twins, day=day)
+    return known
+
+
+def _take_back_twins(
     connection: Connection, events: Iterable[Admitted], *, day: date
 ) -> dict[tuple[bytes, int], Known]:
     """Remove events that were just stored on a sealed day, as the files of that day hold them.
