@@ -11,22 +11,29 @@ from starlette.concurrency import run_in_threadpool
 from tollbook import __version__
 from tollbook.api.access import LimitBody, RequireKey
 from tollbook.api.events_schema import EVENTS_PATH
-from tollbook.api.intake import intake_routes
+from tollbook.api.intake import intake_routes, read_body
+from tollbook.api.otlp import otlp_routes
 from tollbook.api.problems import PROBLEM_RESPONSE, install
 from tollbook.api.v1 import (
     billing,
     capture,
     control,
+    mappings,
     masterdata,
     posting,
     prices,
     segments,
     signals,
+    source_objects,
+    sources,
+    usage,
 )
+from tollbook.api.webhooks import Hooks, hook_routes
 from tollbook.app import App, open_app
 from tollbook.config import load
 from tollbook.observe.log import configure
 from tollbook.runtime.intake import Intake
+from tollbook.runtime.otlp import MetricsDoor
 from tollbook.runtime.process import collect_rarely, end_with
 
 
@@ -44,7 +51,8 @@ def create() -> FastAPI:
 
 def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     """Build the HTTP application on an open one; `on_close` is closed when serving ends."""
-    intake = Intake(app.desk())
+    desk = app.desk()
+    intake = Intake(desk)
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
@@ -66,7 +74,14 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     install(api)
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(intake))
-    for module in (capture, segments, masterdata, billing, posting, control, prices, signals):
+    metrics = MetricsDoor(desk, app.database, app.clock)
+    api.router.routes.extend(otlp_routes(metrics, read_body))
+    hooks = Hooks(desk, app.clock, app.settings.sources)
+    api.router.routes.extend(hook_routes(hooks, read_body))
+    for module in (
+        *(capture, mappings, masterdata, billing, posting, control, prices, signals),
+        *(sources, source_objects, usage, segments),
+    ):
         api.include_router(module.router)
     api.add_middleware(LimitBody)
     api.add_middleware(RequireKey, keys=app.settings.api_keys)

@@ -99,7 +99,7 @@ def serve(*, parent: int | None) -> None:
 @click.command()
 @parent_option
 def worker(*, parent: int | None) -> None:
-    """Run one worker alone: summarize, deliver, replay what has become possible."""
+    """Run one worker alone: read sources, summarize, deliver, replay what has become possible."""
     settings = load()
     configure(settings.log_format)
     stop = stop_on_signals()
@@ -114,6 +114,7 @@ def worker(*, parent: int | None) -> None:
             stop=stop,
             replayer=app.replayer(),
             seal_after_days=app.settings.seal_after_days,
+            pumps=app.pumps(),
         )
 
 

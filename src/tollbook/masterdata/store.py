@@ -72,3 +72,5 @@ def replace_crosswalk(
                values (%s, %s, tstzrange(%s::date::timestamptz, %s::date::timestamptz, '[)'))""",
             rows,
         )
+    # Counting from the events joins it: without figures the server may compare each with each.
+    connection.execute("analyze subject_crosswalk")

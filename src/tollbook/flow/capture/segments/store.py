@@ -198,11 +198,15 @@ def copy_rows(
 ) -> Iterator[bytes | memoryview]:
     """Yield events as COPY writes them, a row each: the columns, then the JSON of each field."""
     fields = [
-        sql.SQL("data #> {}").format(sql.Literal(field.split(".")))
+        sql.SQL("content #> {}").format(sql.Literal(field.split(".")))
         for field in fields_of(texts, numbers)
     ]
     columns = sql.SQL(", ").join([*map(sql.Identifier, COLUMNS), *fields])
-    query = sql.SQL("copy (select {} from usage_event e where {}) to stdout").format(columns, where)
+    # The offset keeps the data from being read anew for each field.
+    query = sql.SQL(
+        """copy (select {} from (select e.*, {} as content from usage_event e where {} offset 0) e)
+           to stdout"""
+    ).format(columns, sql.SQL("e.data::jsonb" if fields else "null"), where)
     low = connection.pgconn
     # As psycopg's own iterator, without what that does for every row: it took half the time.
     started = low.exec_(query.as_bytes(connection))
