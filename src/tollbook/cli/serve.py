@@ -116,6 +116,7 @@ def worker(*, parent: int | None) -> None:
             clock=app.clock,
             stop=stop,
             replayer=app.replayer(),
+            seal_after_days=app.settings.seal_after_days,
             pumps=app.pumps(),
         )
 
