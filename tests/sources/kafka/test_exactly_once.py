@@ -110,6 +110,7 @@ def test_without_the_fence_the_zombie_would_bring_everything_a_second_time(
 def test_positions_are_those_of_the_events_whatever_the_group_has_committed(
     rig: KafkaRig, street: Street
 ) -> None:
+    real_only(rig)
     rig.put(bodies(80))
     assert street.start(rig).wait(GIVE_UP_SECONDS) == 0
     commit_everywhere(rig, 0)
