@@ -76,7 +76,7 @@ class Street:
     def answers(self) -> dict[str, int]:
         """Return how many events had each answer."""
         with self.database.transaction() as connection:
-            return tallies(connection)
+            return {answer: count for answer, count in tallies(connection).items() if count}
 
     def quarantined(self) -> list[bytes]:
         """Return the bytes in quarantine."""
