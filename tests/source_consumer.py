@@ -14,7 +14,7 @@ from tollbook.config import Settings, SystemSettings
 from tollbook.flow.capture.step import Captured
 from tollbook.runtime.intake import Desk, Within
 from tollbook.runtime.pump import Pump
-from tollbook.sdk.source import Source
+from tollbook.sdk.source import Source, SourceRecord
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import SystemClock
 
@@ -53,6 +53,14 @@ class _DyingDesk:
     def take(
         self, raws: Sequence[bytes], *, door: str, within: Within | None = None, **rest: Any
     ) -> Captured:
+        return self._desk.take(raws, door=door, within=self._dying(within), **rest)
+
+    def take_records(
+        self, records: Sequence[SourceRecord], *, within: Within | None = None, **rest: Any
+    ) -> Captured:
+        return self._desk.take_records(records, within=self._dying(within), **rest)
+
+    def _dying(self, within: Within | None) -> Within:
         self._left -= 1
 
         def dying(connection: Connection) -> None:
@@ -61,7 +69,7 @@ class _DyingDesk:
             if self._left == 0:
                 die()
 
-        return self._desk.take(raws, door=door, within=dying, **rest)
+        return dying
 
 
 def make_pump(

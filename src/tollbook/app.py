@@ -3,9 +3,10 @@
 import importlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from datetime import date
+from typing import Final, TypeVar
 
 from tollbook.config import Settings, SystemSettings, load
 from tollbook.connectors.netsuite.target import connect as connect_netsuite
@@ -16,15 +17,21 @@ from tollbook.flow.post.policy import DeliveryPolicy
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
 from tollbook.runtime.intake import Desk, current_admission
+from tollbook.runtime.known import Known
+from tollbook.runtime.object_register import ObjectRegister
+from tollbook.runtime.preview import Previewed, preview
 from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.street import Street
+from tollbook.sdk.drops.register import KeepsRegister
 from tollbook.sdk.source import Source
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Connection, Database
 from tollbook.storage.migrate import migrate
 from tollbook.storage.shared import shared_server
 from tollbook.values.clock import Clock, SystemClock
+
+T = TypeVar("T")
 
 CONNECTORS: Final[Mapping[str, Callable[[Mapping[str, str], Clock], Target]]] = {
     "netsuite": connect_netsuite,
@@ -44,6 +51,8 @@ SOURCES: Final[Mapping[str, str]] = {
     "s3": "tollbook.connectors.s3.source",
     "azure_blob": "tollbook.connectors.azure_blob.source",
 }
+# Sources that send to the API by themselves; nothing reads them.
+DELIVERED: Final = frozenset({"webhook"})
 # Which extra brings the client library, where it is not the connector's own name.
 EXTRAS: Final[Mapping[str, str]] = {
     "event_hubs": "kafka",
@@ -64,6 +73,7 @@ class App:
         self._targets: dict[str, Target] = {}
         # Requests come in several threads; each ERP is connected once.
         self._connecting = threading.Lock()
+        self.known = Known(self.catalog)
 
     def catalog(self, connection: Connection) -> Catalog:
         """Return all master data as known now."""
@@ -120,6 +130,8 @@ class App:
                 f"pip install tollbook[{extra}].",
             ) from error
         connected: Source = module.connect(source.options, self.clock)
+        if isinstance(connected, KeepsRegister):
+            connected.use_register(ObjectRegister(name, self.database, self.clock))
         return connected
 
     def source_settings(self, name: str) -> SystemSettings:
@@ -141,22 +153,43 @@ class App:
             self.database,
             self.clock,
             process=f"{os.getpid()} since {self.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+            mapping=self.source_settings(name).options.get("mapping"),
         )
 
     def pumps(self) -> list[Pump]:
-        """Return a pump for each configured source; they share a desk."""
+        """Return a pump for each configured source that is read; they share a desk."""
         desk = self.desk()
-        return [self.pump(name, desk) for name in self.settings.sources]
+        return [
+            self.pump(name, desk)
+            for name, source in self.settings.sources.items()
+            if source.connector not in DELIVERED
+        ]
 
     def desk(self) -> Desk:
         """Return a desk that takes events into this database."""
         return Desk(self.database, self.clock, future_hours_max=self.settings.future_hours_max)
 
-    def admission(self, connection: Connection) -> Admission:
+    def backfill_desk(self) -> Desk:
+        """Return a desk that takes events of any age, for what a person imports on purpose."""
+        return Desk(
+            self.database,
+            self.clock,
+            future_hours_max=self.settings.future_hours_max,
+            takes_any_age=True,
+        )
+
+    def admission(self, connection: Connection, *, takes_any_age: bool = False) -> Admission:
         """Return what events are judged by, as known now."""
         return current_admission(
-            connection, at=self.clock.now(), future_hours_max=self.settings.future_hours_max
+            connection,
+            at=self.clock.now(),
+            future_hours_max=self.settings.future_hours_max,
+            takes_any_age=takes_any_age,
         )
+
+    def preview(self, act: Callable[[Connection], tuple[T, Iterable[date]]]) -> Previewed[T]:
+        """Do an act for real, tell what it does to the money, and undo it."""
+        return preview(self.database, act, catalog_of=self.catalog, clock=self.clock)
 
     def replayer(self) -> Replayer:
         """Return what tries again what waits."""

@@ -107,7 +107,7 @@ def test_a_server_killed_under_load_loses_nothing_it_acknowledged(
     assert all(answer["accepted"] + answer["duplicates"] == SIZE for answer in answers)
     with database.transaction() as connection:
         stored = connection.execute(
-            "select event_id, (data->>'input_tokens')::int from usage_event order by 2"
+            "select event_id, (data::jsonb->>'input_tokens')::int from usage_event order by 2"
         ).fetchall()
         identities = connection.execute("select count(distinct h) from usage_event").fetchone()
     assert stored == [(f"e-{n}", n) for n in range(BATCHES * SIZE)]

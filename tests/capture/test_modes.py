@@ -135,7 +135,7 @@ def test_data_may_come_in_base64(client: TestClient, database: Database) -> None
 
     assert status == 200
     with database.transaction() as connection:
-        row = connection.execute("select data->>'input_tokens' from usage_event").fetchone()
+        row = connection.execute("select data::jsonb->>'input_tokens' from usage_event").fetchone()
     assert row == ("9",)
 
 

@@ -224,7 +224,7 @@ def test_exact_numbers_are_stored(desk: Desk, database: Database) -> None:
     desk.take([body], door="file")
 
     with database.transaction() as connection:
-        row = connection.execute("select data->>'minutes' from usage_event").fetchone()
+        row = connection.execute("select data::jsonb->>'minutes' from usage_event").fetchone()
     assert row == (number,)
 
 

@@ -72,8 +72,8 @@ def _through_http(client: TestClient) -> Counter[str]:
 def _stored(database: Database) -> dict[str, dict[str, int]]:
     with database.transaction() as connection:
         rows = connection.execute(
-            """select subject, count(*), sum((data->>'input_tokens')::numeric)::bigint,
-                      sum((data->>'output_tokens')::numeric)::bigint
+            """select subject, count(*), sum((data::jsonb->>'input_tokens')::numeric)::bigint,
+                      sum((data::jsonb->>'output_tokens')::numeric)::bigint
                from usage_event group by subject order by subject"""
         ).fetchall()
     return {

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from door import furnish, raw
+from door import add_record, furnish, raw
 from source_street import Street, eventually
+from sources.drops.conftest import BY_ROW
 from tollbook.errors import Blocked, Rejected, Transient
 from tollbook.flow.capture.sources import store
 from tollbook.flow.capture.store import list_quarantine
+from tollbook.records.source_mapping import FieldRule
 from tollbook.runtime.intake import Desk
-from tollbook.runtime.pump import Pump, RecordMapper, make_batch, no_mapper
+from tollbook.runtime.pump import Pump, make_batch
 from tollbook.sdk.source import (
     LANE_DONE,
     Backlog,
@@ -89,7 +91,7 @@ def pump_of(
     tape: Tape,
     *,
     records_max: int = 10,
-    mapper_of: Callable[[], RecordMapper | None] = no_mapper,
+    mapping: str | None = None,
 ) -> Pump:
     clock = SystemClock()
     return Pump(
@@ -99,7 +101,7 @@ def pump_of(
         street.database,
         clock,
         process="1",
-        mapper_of=mapper_of,
+        mapping=mapping,
         records_max=records_max,
     )
 
@@ -174,29 +176,28 @@ def test_a_lane_that_another_reader_ended_is_left_alone(street: Street) -> None:
 
 
 def test_records_that_cannot_be_mapped_or_read_are_kept_with_the_reason(street: Street) -> None:
+    event = replace(BY_ROW.event, id=FieldRule(path="@.n", kind="text"))
+    event = replace(event, data={**event.data, "input_tokens": FieldRule(path="@.n")})
+    event = replace(event, subject=FieldRule(value="cus_001"))
+    readings = replace(BY_ROW, mapping_id="readings", input="json", each="$.r", event=event)
+    add_record(street.database, "source_mapping", "readings", readings)
     tape = Tape(
         [
-            SourceRecord(b"7"),
+            SourceRecord(b'{"r":[{"n":7},{"n":107}]}'),
             SourceRecord(b"bad"),
             SourceRecord(b"\xff", refusal=Rejected("capture.unreadable_record", "No.")),
-            SourceRecord(b"8"),
+            SourceRecord(b'{"r":[{"n":8},{"n":108}]}'),
         ]
     )
 
-    def mapped(record: SourceRecord) -> list[bytes]:
-        if record.body == b"bad":
-            raise Rejected("capture.not_an_object", "It is no reading.", cause="meter 9")
-        number = int(record.body)
-        return [raw(number), raw(number + 100)]
-
-    pumped = pump_of(street, tape, mapper_of=lambda: mapped).run(threading.Event(), until_idle=True)
+    pumped = pump_of(street, tape, mapping="readings").run(threading.Event(), until_idle=True)
 
     assert pumped.answers == Counter({"accepted": 4, "rejected": 2})
     assert street.numbers() == [7, 8, 107, 108]
     with street.database.transaction() as connection:
         held = sorted((one.code, one.cause, one.raw) for one in list_quarantine(connection))
     assert held == [
-        ("capture.not_an_object", "meter 9", b"bad"),
+        ("capture.malformed_json", "readings", b"bad"),
         ("capture.unreadable_record", NAME, b"\xff"),
     ]
     assert position(street).next == 4
@@ -207,7 +208,7 @@ def test_attributes_that_came_beside_the_data_make_an_event(street: Street) -> N
     attributes = {"id": "e-1", "source": "/s", "datacontenttype": "application/json"}
     record = SourceRecord(b'{"a": 1.10}', attributes)
 
-    batch = make_batch(NAME, [Chunk("a", [record])], None)
+    batch = make_batch(NAME, [Chunk("a", [record])])
 
     assert b'"id":"e-1"' in batch.raws[0]
     assert b'"data":{"a": 1.10}' in batch.raws[0]

@@ -11,8 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tollbook.api.problems import problem
 
 OPEN_PATHS: Final = frozenset({"/v1/health"})
+# Webhooks are signed instead.
+OPEN_PREFIXES: Final = ("/v1/hooks/",)
 # The intake counts its bodies itself: its refusals carry the codes of capture.
-COUNTED_PATHS: Final = frozenset({"/v1/events"})
+COUNTED_PATHS: Final = frozenset({"/v1/events", "/v1/otlp/v1/metrics"})
 BODY_BYTES_MAX: Final = 16_000_000
 
 
@@ -25,7 +27,9 @@ class RequireKey:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._is_known(scope):
+        is_open = scope["type"] != "http" or scope["path"] in OPEN_PATHS
+        is_open = is_open or scope["path"].startswith(OPEN_PREFIXES)
+        if is_open or self._is_known(scope):
             await self._app(scope, receive, send)
             return
         refusal = problem(

@@ -3,7 +3,7 @@
 import multiprocessing
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -11,14 +11,48 @@ from starlette.concurrency import run_in_threadpool
 from tollbook import __version__
 from tollbook.api.access import LimitBody, RequireKey
 from tollbook.api.events_schema import EVENTS_PATH
-from tollbook.api.intake import intake_routes
+from tollbook.api.intake import intake_routes, read_body
+from tollbook.api.otlp import otlp_routes
 from tollbook.api.problems import PROBLEM_RESPONSE, install
-from tollbook.api.v1 import billing, capture, control, masterdata, posting, prices, signals, sources
+from tollbook.api.v1 import (
+    billing,
+    capture,
+    control,
+    mappings,
+    masterdata,
+    posting,
+    prices,
+    quarantine,
+    reports,
+    signals,
+    source_objects,
+    sources,
+    usage,
+)
+from tollbook.api.webhooks import Hooks, hook_routes
 from tollbook.app import App, open_app
 from tollbook.config import load
 from tollbook.observe.log import configure
 from tollbook.runtime.intake import Intake
+from tollbook.runtime.otlp import MetricsDoor
 from tollbook.runtime.process import collect_rarely, end_with
+
+# Everything but the events themselves, in the order of the OpenAPI document.
+MODULES: Final = (
+    capture,
+    quarantine,
+    reports,
+    mappings,
+    masterdata,
+    billing,
+    posting,
+    control,
+    prices,
+    signals,
+    sources,
+    source_objects,
+    usage,
+)
 
 
 def create() -> FastAPI:
@@ -35,7 +69,8 @@ def create() -> FastAPI:
 
 def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     """Build the HTTP application on an open one; `on_close` is closed when serving ends."""
-    intake = Intake(app.desk())
+    desk = app.desk()
+    intake = Intake(desk)
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
@@ -57,7 +92,11 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     install(api)
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(intake))
-    for module in (capture, masterdata, billing, posting, control, prices, signals, sources):
+    metrics = MetricsDoor(desk, app.database, app.clock)
+    api.router.routes.extend(otlp_routes(metrics, read_body))
+    hooks = Hooks(desk, app.clock, app.settings.sources)
+    api.router.routes.extend(hook_routes(hooks, read_body))
+    for module in MODULES:
         api.include_router(module.router)
     api.add_middleware(LimitBody)
     api.add_middleware(RequireKey, keys=app.settings.api_keys)

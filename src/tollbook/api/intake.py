@@ -56,14 +56,15 @@ def intake_routes(intake: Intake) -> list[Route]:
 
 
 async def _read(request: Request) -> Delivery:
-    body = await _body(request)
+    body = await read_body(request)
     headers = [(name.lower(), value) for name, value in request.headers.items()]
     if len(body) <= INLINE_BYTES_MAX:
         return read_delivery(headers, body)
     return await run_in_threadpool(read_delivery, headers, body)
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """Read a body, unzipped; Rejected when it is too large or packed in a way we do not know."""
     chunks = []
     size = 0
     async for chunk in request.stream():

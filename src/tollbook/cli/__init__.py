@@ -21,7 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "apply": ("masterdata", "apply", "Load master data from a directory, showing the plan first."),
     "masterdata": ("masterdata", "masterdata", "List master data and its history."),
     "events": ("events", "events", "Import usage events; work on what was refused."),
-    "source": ("source", "source", "Read usage from Kafka and other sources; pause one."),
+    "source": ("source", "source", "Read usage from Kafka and other sources; preview mappings."),
     "usage": ("usage", "usage", "Show metered usage and the events behind it."),
     "run": ("run", "run", "Run the street for a month: meter to recognize."),
     "invoices": ("invoices", "invoices", "List, show and approve invoices."),
@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "price": ("price", "price", "Rate a quantity against a price in a file."),
     "revenue": ("revenue", "revenue", "What is recognized, and what is owed as service."),
     "database": ("database", "database", "Where the database is, and a backup of it."),
+    "report": ("report", "report", "Where usage may be lost, and what came late."),
     "doctor": ("doctor", "doctor", "Check the invariants of the books."),
 }
 

@@ -16,10 +16,20 @@ from tollbook.records.commercial import (
     TaxTable,
 )
 from tollbook.records.parties import Customer, LegalEntity
+from tollbook.records.source_mapping import SourceMapping
 from tollbook.values.period import Month
 
 Record = (
-    LegalEntity | Customer | EventType | Meter | Product | PriceBook | Contract | TaxTable | GlMap
+    LegalEntity
+    | Customer
+    | EventType
+    | Meter
+    | Product
+    | PriceBook
+    | Contract
+    | TaxTable
+    | GlMap
+    | SourceMapping
 )
 R = TypeVar("R")
 
@@ -34,6 +44,7 @@ KINDS: Final[dict[str, type]] = {
     "contract": Contract,
     "tax_table": TaxTable,
     "gl_map": GlMap,
+    "source_mapping": SourceMapping,
 }
 
 SINCE_EVER: Final = date(2000, 1, 1)
@@ -82,6 +93,10 @@ class Catalog:
         """Return the customer as of a day."""
         return _record(self.in_force("customer", customer_id, on), Customer)
 
+    def contract(self, contract_id: str, on: date) -> Contract | None:
+        """Return the contract version in force on a day."""
+        return _record(self.in_force("contract", contract_id, on), Contract)
+
     def product(self, product_id: str, on: date) -> Product | None:
         """Return the product as of a day."""
         return _record(self.in_force("product", product_id, on), Product)
@@ -93,6 +108,10 @@ class Catalog:
     def event_type(self, event_type: str, on: date) -> EventType | None:
         """Return the event type in force on a day."""
         return _record(self.in_force("event_type", event_type, on), EventType)
+
+    def source_mapping(self, mapping_id: str, on: date) -> SourceMapping | None:
+        """Return the source mapping in force on a day."""
+        return _record(self.in_force("source_mapping", mapping_id, on), SourceMapping)
 
     def price_book(self, price_book_id: str, on: date) -> PriceBook | None:
         """Return the price book version in force on a day."""
@@ -106,16 +125,12 @@ class Catalog:
         """Return the GL map of a legal entity in force on a day; its key is the entity id."""
         return _record(self.in_force("gl_map", entity_id, on), GlMap)
 
-    def zone(self, customer_id: str, contract: Contract | None = None) -> str:
-        """Return the time zone of a customer's days, under a contract or under the first it has.
+    def zone(self, customer_id: str, contract: Contract | None) -> str:
+        """Return the time zone of a customer's days, under a contract if it has one.
 
         The contract's, else the customer's, else the entity's. The latest version of each decides,
         back in time too: so windows tile, also when a zone is corrected.
         """
-        if contract is None:
-            mine = (_record(self.in_force("contract", k, date.max), Contract)
-                    for k in self.keys("contract"))  # fmt: skip
-            contract = next((c for c in mine if c and c.customer_id == customer_id), None)
         customer = self.customer(customer_id, date.max)
         entity = self.entity(contract.entity_id, date.max) if contract else None
         stated = (contract and contract.zone, customer and customer.zone, entity and entity.zone)

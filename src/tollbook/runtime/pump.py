@@ -16,8 +16,8 @@ from tollbook.flow.capture.sources import store
 from tollbook.flow.capture.sources.store import Position, Report, State
 from tollbook.flow.capture.step import Captured
 from tollbook.observe.log import logger
-from tollbook.runtime.intake import Within
-from tollbook.sdk.source import LANE_DONE, Backlog, Chunk, Source, SourceRecord
+from tollbook.runtime.intake import Then, Within
+from tollbook.sdk.source import LANE_DONE, Backlog, Chunk, HearsAnswers, Source, SourceRecord
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
 
@@ -38,9 +38,6 @@ IDLE_BLIND_SECONDS: Final = 6.0
 
 _LOG: Final = logger("pump")
 
-# Turns a foreign record into events; Rejected says why it cannot.
-RecordMapper = Callable[[SourceRecord], Sequence[bytes]]
-
 
 class Taker(Protocol):
     """Stores events; the desk."""
@@ -52,8 +49,22 @@ class Taker(Protocol):
         door: str,
         within: Within | None = None,
         refused: Sequence[Refused] = (),
+        then: Then | None = None,
     ) -> Captured:
-        """Store events and refused records, calling `within` in their transaction."""
+        """Store events and refused records, calling `within` and `then` in their transaction."""
+        ...
+
+    def take_records(
+        self,
+        records: Sequence[SourceRecord],
+        *,
+        mapping: str,
+        door: str,
+        within: Within | None = None,
+        refused: Sequence[Refused] = (),
+        then: Then | None = None,
+    ) -> Captured:
+        """Store what foreign records become by a mapping; otherwise as `take`."""
         ...
 
 
@@ -75,11 +86,6 @@ class Pumped:
     fenced: int = 0
 
 
-def no_mapper() -> RecordMapper | None:
-    """Return None: the records of this source are events as they are."""
-    return None
-
-
 class Pump:
     """One source and one thread; `run` may be called again after it returned or raised."""
 
@@ -92,7 +98,7 @@ class Pump:
         clock: Clock,
         *,
         process: str,
-        mapper_of: Callable[[], RecordMapper | None] = no_mapper,
+        mapping: str | None = None,
         records_max: int = RECORDS_MAX,
     ) -> None:
         self.name = name
@@ -101,7 +107,7 @@ class Pump:
         self._database = database
         self._clock = clock
         self._process = process
-        self._mapper_of = mapper_of
+        self._mapping = mapping
         self._records_max = records_max
         self._pumped = Pumped()
         self._reporter = _Reporter(name, process, database, clock)
@@ -196,11 +202,10 @@ class Pump:
         batch = self._batch(chunks)
         while chunks and not stop.is_set():
             try:
-                captured = self._desk.take(
-                    batch.raws,
-                    door=self.name,
-                    within=lambda connection: self._advance(source, connection, chunks),  # noqa: B023 - called in take
-                    refused=batch.refused,
+                captured = self._take(
+                    batch,
+                    lambda connection: self._advance(source, connection, chunks),  # noqa: B023 - called in take
+                    _then(source, chunks),
                 )
             except Fenced as fenced:
                 self._pumped.fenced += 1
@@ -216,9 +221,24 @@ class Pump:
             else:
                 self._pumped.transactions += 1
                 self._pumped.answers.update(captured.counts)
+                self._pumped.answers["ignored"] += captured.ignored
                 self._reporter.stored(sum(len(chunk.records) for chunk in chunks))
                 source.settle(chunks)
                 return
+
+    def _take(self, batch: "_Batch", within: Within, then: Then | None) -> Captured:
+        if self._mapping is None:
+            return self._desk.take(
+                batch.raws, door=self.name, within=within, refused=batch.refused, then=then
+            )
+        return self._desk.take_records(
+            batch.records,
+            mapping=self._mapping,
+            door=self.name,
+            within=within,
+            refused=batch.refused,
+            then=then,
+        )
 
     def _hold(
         self, source: Source, chunks: Sequence[Chunk], stop: threading.Event
@@ -264,35 +284,45 @@ class Pump:
             return store.is_paused(connection, self.name)
 
     def _batch(self, chunks: Sequence[Chunk]) -> "_Batch":
-        return make_batch(self.name, chunks, self._mapper_of())
+        return make_batch(self.name, chunks, is_mapped=self._mapping is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Events to bring to the desk, and records that never became events."""
+    """Events to bring to the desk, foreign records, and records that never became events."""
 
     raws: Sequence[bytes]
+    records: Sequence[SourceRecord]
     refused: Sequence[Refused]
 
 
-def make_batch(source: str, chunks: Sequence[Chunk], mapper: RecordMapper | None) -> _Batch:
-    """Turn the records of chunks into events; one that cannot be turned stops no other."""
+def _then(source: Source, chunks: Sequence[Chunk]) -> Then | None:
+    if not isinstance(source, HearsAnswers):
+        return None
+
+    def answered(connection: Connection, captured: Captured) -> None:
+        counts = {str(status): number for status, number in captured.counts.items()}
+        source.answered(connection, chunks, {**counts, "ignored": captured.ignored})
+
+    return answered
+
+
+def make_batch(source: str, chunks: Sequence[Chunk], *, is_mapped: bool = False) -> _Batch:
+    """Part the records of chunks; one that its source could not read stops no other."""
     raws: list[bytes] = []
+    records: list[SourceRecord] = []
     refused: list[Refused] = []
     for chunk in chunks:
         for record in chunk.records:
             if record.refusal is not None:
                 refused.append(_refused(source, record, record.refusal))
-            elif mapper is not None:
-                try:
-                    raws += mapper(record)
-                except Rejected as refusal:
-                    refused.append(_refused(source, record, refusal))
+            elif is_mapped:
+                records.append(record)
             elif record.attributes:
                 raws.append(with_data(record.attributes, record.body))
             else:
                 raws.append(record.body)
-    return _Batch(raws, refused)
+    return _Batch(raws, records, refused)
 
 
 def _refused(source: str, record: SourceRecord, refusal: Rejected) -> Refused:

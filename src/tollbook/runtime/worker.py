@@ -11,22 +11,27 @@ import psycopg
 from tollbook.errors import Failure
 from tollbook.flow.capture.store import master_data_state
 from tollbook.flow.meter.step import summarize
-from tollbook.masterdata.catalog import Catalog
 from tollbook.observe.log import logger
 from tollbook.runtime.deliver import deliver
+from tollbook.runtime.known import CatalogOf, Known
 from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.street import sweep_all
 from tollbook.sdk.target import Target
-from tollbook.storage.database import Connection, Database
+from tollbook.storage.database import Database
 from tollbook.values.clock import Clock
 
 ROUND_SECONDS: Final = 1.0
+# Usage is current without the worker; folding often keeps what readers add up small, and few rows
+# at a time keeps each fold short.
+FOLD_SECONDS: Final = 0.5
+FOLD_ROWS_MAX: Final = 50_000
+# Folded rows leave dead ones behind, which make the next fold slower until they are swept.
+SWEEP_SECONDS: Final = 10.0
+FOLDED_TABLES: Final = ("usage_delta", "usage_delta_point", "usage_delta_day")
 ACTOR: Final = "worker"
 
 _LOG: Final = logger("worker")
-
-CatalogOf = Callable[[Connection], Catalog]
 
 
 def work(
@@ -44,10 +49,6 @@ def work(
     Each job has a thread of its own, so that none waits for another or falls with it.
     """
 
-    def summarize_days() -> None:
-        with database.transaction() as connection:
-            summarize(connection, catalog=catalog_of(connection), at=clock.now())
-
     def sweep_identities() -> None:
         sweep_all(database, clock)
 
@@ -56,7 +57,7 @@ def work(
 
     jobs: dict[str, Callable[[], None]] = {
         "sweep": sweep_identities,
-        "summarize": summarize_days,
+        "summarize": _Summarize(database, clock, Known(catalog_of)),
         "replay": _Replay(database, replayer),
     }
     if targets:
@@ -65,8 +66,36 @@ def work(
         jobs[f"source {pump.name}"] = partial(_read, pump, stop)
     with ThreadPoolExecutor(len(jobs), thread_name_prefix="job") as threads:
         for name, job in jobs.items():
-            threads.submit(_again_and_again, name, job, stop)
+            pause = FOLD_SECONDS if name == "summarize" else ROUND_SECONDS
+            threads.submit(_again_and_again, name, job, stop, pause)
         stop.wait()
+
+
+class _Summarize:
+    """Brings summaries up to date, a bounded part at a time until nothing waits."""
+
+    def __init__(self, database: Database, clock: Clock, known: Known) -> None:
+        self._database = database
+        self._clock = clock
+        self._known = known
+        self._swept_at = clock.monotonic()
+        self._swept_through = 0
+
+    def __call__(self) -> None:
+        through = before = -1
+        while through == -1 or through > before:
+            before = through
+            with self._database.transaction() as connection:
+                through = summarize(
+                    connection,
+                    catalog=self._known.catalog(connection),
+                    at=self._clock.now(),
+                    rows_max=FOLD_ROWS_MAX,
+                ).through_receipt
+        now = self._clock.monotonic()
+        if through > self._swept_through and now - self._swept_at >= SWEEP_SECONDS:
+            self._database.vacuum(*FOLDED_TABLES)
+            self._swept_at, self._swept_through = now, through
 
 
 def _read(pump: Pump, stop: threading.Event) -> None:
@@ -89,7 +118,9 @@ class _Replay:
             self._seen = state
 
 
-def _again_and_again(name: str, job: Callable[[], None], stop: threading.Event) -> None:
+def _again_and_again(
+    name: str, job: Callable[[], None], stop: threading.Event, pause: float
+) -> None:
     while not stop.is_set():
         try:
             job()
@@ -97,4 +128,4 @@ def _again_and_again(name: str, job: Callable[[], None], stop: threading.Event) 
             _LOG.warning("job_failed", job=name, reason=str(failure))
         except Exception:  # noqa: BLE001 - the runtime isolates one job
             _LOG.exception("job_met_a_bug", job=name)
-        stop.wait(ROUND_SECONDS)
+        stop.wait(pause)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -135,4 +135,15 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release connections; what was not settled comes again."""
+        ...
+
+
+@runtime_checkable
+class HearsAnswers(Protocol):
+    """A source that keeps count of the answers to what it gave."""
+
+    def answered(
+        self, transaction: object, chunks: Sequence[Chunk], counts: Mapping[str, int]
+    ) -> None:
+        """Hear, in the transaction that stores these chunks, how many events had each answer."""
         ...

@@ -98,7 +98,7 @@ def test_without_the_fence_the_zombie_would_bring_everything_a_second_time(
     zombie.close()
     assert street.start(rig).wait(GIVE_UP_SECONDS) == 0
     desk = Desk(street.database, SystemClock(), future_hours_max=24)
-    batch = make_batch(NAME, held, None)
+    batch = make_batch(NAME, held)
 
     captured = desk.take(batch.raws, door=NAME)
     nameless = [one.replace(b'"id":"e-', b'"id":"z-') for one in batch.raws]

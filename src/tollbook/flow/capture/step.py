@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final, Literal, NamedTuple
@@ -18,17 +18,22 @@ from tollbook.flow.capture.admit import (
     Verdict,
     admit_all,
 )
+from tollbook.flow.capture.completeness.store import declare
 from tollbook.flow.capture.events import store as events
-from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id, quarantine_id
+from tollbook.flow.capture.foreign import Held, Judged, judge_held
+from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id
+from tollbook.flow.capture.reason import require_reason
+from tollbook.flow.capture.watermark import CONTROL_TYPE, read_complete_until
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import read_event_id
 from tollbook.worklist.store import clear_object, open_item
 
-Status = Literal["accepted", "duplicate", "conflict", "rejected"]
+Status = Literal["accepted", "duplicate", "conflict", "rejected", "ignored"]
 
+# What a back-fill brought may be of any age, also when it comes in later.
+BACKFILL_DOOR: Final = "backfill:"
 CONFLICT: Final = "capture.conflict"
-_REPLAY_PAGE: Final = 500
 SWEEP_EVENTS_MAX: Final = 200_000
 
 
@@ -48,12 +53,14 @@ class Captured:
     """What became of a group of events, in their order, and the receipt they were stored under.
 
     `others` has the answers of those that were not accepted, by position: nearly all are accepted,
-    and what to tell of those follows from the verdicts.
+    and what to tell of those follows from the verdicts. `ignored` is how many foreign records (or
+    elements of them) their mapping leaves out.
     """
 
     receipt: int
     verdicts: Sequence[Verdict]
     others: Mapping[int, Answer]
+    ignored: int = 0
 
     @cached_property
     def answers(self) -> list[Answer]:
@@ -205,14 +212,16 @@ def replay(
     It is closed only when it got through; otherwise it stays, with the reason of this refusal.
     """
     held = _open_quarantined(connection, quarantined, reason)
-    verdict = admit_all([held.corrected or held.raw], admission, at=at)[0]
-    if isinstance(verdict, Admitted):
-        events.ensure_days(connection, days_of([verdict]))
-        answer = capture(connection, verdicts=[verdict], door="replay", at=at).answers[0]
+    judged = judge_again(held, admission, at=at)
+    refused = [verdict for verdict in judged.verdicts if isinstance(verdict, Refused)]
+    if len(refused) < len(judged.verdicts):
+        answer = _store_again(connection, judged.verdicts, at=at)
     else:
-        answer = _rejected(verdict)._replace(kept_as=quarantined)
-        _note_refusal(connection, held, verdict, by=by, at=at)
-    if answer.status in {"accepted", "duplicate"}:
+        answer = Answer("ignored", "", "")
+    if refused:
+        answer = _rejected(refused[0])._replace(kept_as=quarantined)
+        _note_refusal(connection, held, refused[0], by=by, at=at)
+    if answer.status in {"accepted", "duplicate", "ignored"}:
         store.close_quarantined(connection, quarantined, "replayed", by=by, reason=reason, at=at)
         clear_object(connection, quarantined, by=by, resolution=f"replayed: {reason}", at=at)
     audit.record(
@@ -227,35 +236,30 @@ def replay(
     return answer
 
 
-def replay_all(
-    connection: Connection,
-    *,
-    admission: Admission,
-    by: str,
-    reason: str,
-    at: datetime,
-    code: str | None = None,
-    cause: str | None = None,
-) -> list[Answer]:
-    """Replay every open refusal of a code and cause, for instance after a subject became known."""
-    answers: list[Answer] = []
-    after = ""
-    while page := store.list_quarantine(
-        connection, code=code, cause=cause, after=after, limit=_REPLAY_PAGE
-    ):
-        after = page[-1].quarantine_id
-        answers += [
-            replay(
-                connection,
-                quarantined=held.quarantine_id,
-                admission=admission,
-                by=by,
-                reason=reason,
-                at=at,
-            )
-            for held in page
-        ]
-    return answers
+def judge_again(held: store.Quarantined, admission: Admission, *, at: datetime) -> Judged:
+    """Judge a refused record, as corrected; what a back-fill brought may still be of any age."""
+    if held.door.startswith(BACKFILL_DOOR):
+        admission = replace(admission, takes_any_age=True)
+    body = held.corrected or held.raw
+    if held.mapping is None:
+        return Judged(admit_all([body], admission, at=at))
+    again = Held(body, held.metadata or {}, is_corrected=held.corrected is not None)
+    return judge_held(again, held.mapping, admission, at=at)
+
+
+def _store_again(connection: Connection, verdicts: Sequence[Verdict], *, at: datetime) -> Answer:
+    """Store what was admitted; of several events the answer that most needs a person."""
+    admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
+    events.ensure_days(connection, days_of(admitted))
+    return most_urgent(capture(connection, verdicts=admitted, door="replay", at=at).answers)
+
+
+def most_urgent(answers: Sequence[Answer]) -> Answer:
+    """Return of the answers to one record's events the one that most needs a person."""
+    urgency = ("conflict", "accepted", "duplicate")
+    if not answers:
+        return Answer("ignored", "", "")
+    return min(answers, key=lambda answer: urgency.index(answer.status))
 
 
 def discard(
@@ -274,7 +278,7 @@ def dismiss_conflict(
     connection: Connection, *, conflict: str, by: str, reason: str, at: datetime
 ) -> None:
     """Note that a person looked at a conflict and lets the first event stand."""
-    _require_reason(reason)
+    require_reason(reason)
     if store.get_conflict(connection, conflict) is None:
         raise Rejected("capture.no_such_conflict", f"There is no conflict {conflict}.")
     clear_object(connection, conflict, by=by, resolution=f"first event stands: {reason}", at=at)
@@ -290,7 +294,7 @@ def void_event(
 
     The event stays stored, and its identity stays taken: the right one is sent under a new id.
     """
-    _require_reason(reason)
+    require_reason(reason)
     event = find_event(connection, event_id)
     digest = read_event_id(event_id)
     if event.voided_for is not None:
@@ -347,6 +351,14 @@ def _store_admitted(
     return _answer_repeated(connection, sorted(again), known, group.at)
 
 
+def _declare(connection: Connection, taken: Iterable[Admitted], at: datetime) -> None:
+    """Note what control events declare, in the transaction of the events they came after."""
+    for event in taken:
+        if event.type == CONTROL_TYPE:
+            until = read_complete_until(event.values)
+            declare(connection, source=event.source, complete_until=until, by=event.source, at=at)
+
+
 def _first_of_each(
     admitted: Sequence[tuple[int, Admitted]],
 ) -> tuple[list[tuple[int, Admitted]], list[tuple[int, Admitted]]]:
@@ -372,6 +384,8 @@ def _note_new(connection: Connection, new: Sequence[Admitted], group: _Arriving)
     days = Counter([event.occurred_us // DAY_MICROSECONDS for event in new])
     numbers = [(DAY_ZERO + timedelta(days=day), number) for day, number in days.items()]
     events.insert_days(connection, numbers, receipt=group.receipt)
+    if any(event.type == CONTROL_TYPE for event in new):
+        _declare(connection, new, group.at)
     if group.counting is not None:
         group.counting(connection, new, group.receipt)
         return
@@ -444,10 +458,11 @@ def _keep_conflicts(
 def _quarantine(
     connection: Connection, refused: Sequence[Refused], *, door: str, at: datetime
 ) -> None:
-    fresh = store.insert_quarantine(connection, refused, door=door, at=at)
+    # A record that became several events is kept once, for the first that was refused.
+    first = {refusal.quarantine_id: refusal for refusal in reversed(refused)}
+    fresh = store.insert_quarantine(connection, list(first.values()), door=door, at=at)
     held: dict[tuple[str, str], tuple[str, list[str]]] = {}
-    for refusal in refused:
-        kept_as = quarantine_id(refusal.raw)
+    for kept_as, refusal in reversed(first.items()):
         if kept_as in fresh:
             _, objects = held.setdefault((refusal.code, refusal.cause), (refusal.message, []))
             objects.append(kept_as)
@@ -481,12 +496,12 @@ def _rejected(refusal: Refused) -> Answer:
         refusal.id,
         refusal.code,
         refusal.message,
-        quarantine_id(refusal.raw),
+        refusal.quarantine_id,
     )
 
 
 def _open_quarantined(connection: Connection, quarantined: str, reason: str) -> store.Quarantined:
-    _require_reason(reason)
+    require_reason(reason)
     held = store.get_quarantined(connection, quarantined, lock=True)
     if held is None:
         raise Rejected("capture.no_such_refusal", f"There is no refused event {quarantined}.")
@@ -496,11 +511,6 @@ def _open_quarantined(connection: Connection, quarantined: str, reason: str) -> 
             f"{quarantined} was {held.state} by {held.closed_by} ({held.reason}).",
         )
     return held
-
-
-def _require_reason(reason: str) -> None:
-    if not reason.strip():
-        raise Rejected("capture.reason_missing", "Say why: the reason goes into the audit trail.")
 
 
 def _shown(raw: bytes) -> str:

@@ -1,16 +1,28 @@
 """Summarize the days that changed; meter a month from the summaries."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from tollbook.errors import Transient
+from tollbook.errors import Rejected, Transient
 from tollbook.flow.capture.store import swept_through
 from tollbook.flow.meter import store
+from tollbook.flow.meter.current import (
+    Ask,
+    CurrentUsage,
+    View,
+    WindowUsage,
+    day_types,
+    questions_for,
+    usages_from,
+    view_of,
+)
 from tollbook.flow.meter.events import store as events
+from tollbook.flow.meter.events.store import EventBehind
 from tollbook.flow.meter.layout import basis, event_types, generation, stretches
+from tollbook.flow.meter.progress import store as progress
 from tollbook.flow.meter.store import Uncovered
 from tollbook.flow.meter.summary import store as summary
 from tollbook.flow.meter.window import Window, is_news, usage_of, windows
@@ -18,7 +30,7 @@ from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Meter
 from tollbook.records.usage import MeteredUsage
 from tollbook.storage.database import Connection
-from tollbook.values.ids import UsageId, written_event_id
+from tollbook.values.ids import UsageId, read_event_id, written_event_id
 from tollbook.values.period import Month, Period
 from tollbook.values.zone import bucket_minutes
 from tollbook.worklist.holding import Held, hold
@@ -56,11 +68,11 @@ def summarize(
     added. The watermark is taken first: what is committed after it is left for the next time. With
     `rows_max`, only as many receipts are taken as have about so many rows, to end soon.
     """
-    store.lock(connection)
-    through = store.watermark(connection)
+    progress.lock(connection)
+    through = progress.watermark(connection)
     if rows_max is not None:
         through = summary.receipt_to_fold(connection, through=through, rows=rows_max)
-    dirty = store.take_dirty_days(connection, through=through)
+    dirty = progress.take_dirty_days(connection, through=through)
     dirty |= _days_known_otherwise(connection, catalog, through)
     rows = 0
     set_aside: list[str] = []
@@ -70,7 +82,7 @@ def summarize(
         hold(connection, held, scope=f"meter:{day}:{event_type}:", at=at)
         set_aside += [one.object_id for one in held]
     rows += summary.fold(connection, through=through, skip=dirty)
-    store.set_summarized(connection, through)
+    progress.set_summarized(connection, through)
     return Summarized(len(dirty), rows, through, tuple(set_aside))
 
 
@@ -81,8 +93,8 @@ def meter(connection: Connection, *, catalog: Catalog, month: Month, at: datetim
     that no contract pays for becomes a work item. Transient when the summaries hold events that
     the sweep of identities has not passed.
     """
-    store.lock(connection)
-    through = store.summarized_through(connection)
+    progress.lock(connection)
+    through = progress.summarized_through(connection)
     if swept_through(connection) < through:
         raise Transient(
             "meter.not_swept",
@@ -107,6 +119,61 @@ def meter(connection: Connection, *, catalog: Catalog, month: Month, at: datetim
         through_receipt=through,
         set_aside=tuple(sorted({one.object_id for one in held})),
     )
+
+
+def current_usage(
+    connection: Connection, *, known: Callable[[Connection], View], ask: Ask, at: datetime
+) -> CurrentUsage:
+    """Return what was used until now, with every event acknowledged by now.
+
+    Must be the first thing its transaction does, so that all it reads is of one moment; `known`
+    gives master data in it.
+    """
+    progress.see_one_moment(connection)
+    view = known(connection)
+    asked = questions_for(view, ask, at=at)
+    usages: list[WindowUsage] = []
+    # Questions that name a customer and questions about all of them are asked apart.
+    for named in (False, True):
+        some = [one for one in asked if bool(one.question.customer_id) is named]
+        found = store.answer(
+            connection,
+            [one.question for one in some],
+            with_deltas=True,
+            group_by=ask.group_by,
+            until=at,
+        )
+        usages += usages_from(view, ask, some, found)
+    pending = bool(asked) and progress.recount_waits(connection, *day_types(asked))
+    return CurrentUsage(
+        as_of=at,
+        complete_through_receipt=progress.summarized_through(connection),
+        latest_receipt=progress.latest_receipt(connection),
+        recount_pending=pending,
+        usages=tuple(usages),
+    )
+
+
+def events_behind_window(
+    connection: Connection,
+    *,
+    view: View,
+    ask: Ask,
+    at: datetime,
+    limit: int,
+    after: str | None = None,
+) -> list[EventBehind]:
+    """Return the events behind the current usage of one customer and meter, from `after` on.
+
+    All that this transaction sees: those that `current_usage` counts at the same moment.
+    """
+    if not ask.customer_id or not ask.meter_id:
+        raise Rejected("meter.unclear_usage", "Name one customer and one meter.")
+    first = UUID(bytes=read_event_id(after)) if after is not None else UUID(int=0)
+    found: list[EventBehind] = []
+    for one in questions_for(view, replace(ask, window=None, group_by=()), at=at):
+        found += events.counted(connection, one.question, through=None, after=first, limit=limit)
+    return found
 
 
 def _count_again(
@@ -134,18 +201,18 @@ def _days_known_otherwise(
 ) -> set[tuple[date, str]]:
     """Return the days that were counted by other meters, or for other customers, than known now."""
     known = generation(catalog)
-    before, crosswalk = store.known_generations(connection)
+    before, crosswalk = progress.known_generations(connection)
     bases = {event_type: basis(catalog, event_type) for event_type in event_types(catalog)}
     days: set[tuple[date, str]] = set()
     for event_type, found in bases.items():
-        if store.set_basis(connection, event_type, found):
+        if progress.set_basis(connection, event_type, found):
             days |= {(day, event_type) for day in events.days_with(connection, event_type)}
     if known != before:
         changed = summary.changed_subjects(connection)
         if changed:
             days |= summary.days_of_subjects(connection, changed)
             crosswalk = known
-        store.set_generations(connection, known, crosswalk, bucket_minutes(catalog.zones))
+        progress.set_generations(connection, known, crosswalk, bucket_minutes(catalog.zones))
     days |= summary.stale_days(connection, bases, generation=crosswalk, through=through)
     return days
 
@@ -169,7 +236,7 @@ def _unpriced(
     billed = {window.contract.customer_id for window in wanted}
     billed |= {contract.customer_id for contract, _, _ in catalog.contract_segments(month)}
     leaks = store.uncovered(
-        connection, wanted, month, _priced_meters(catalog, month), zones=_zones(catalog)
+        connection, wanted, month, _priced_meters(catalog, month), zones=view_of(catalog).zones
     )
     return [_held(leak, month, has_contract=leak.customer_id in billed) for leak in leaks]
 
@@ -192,14 +259,6 @@ def _held(leak: Uncovered, month: Month, *, has_contract: bool) -> Held:
         "which no product of a contract in force covers: add the product to the contract.",
         object_id=object_id,
     )
-
-
-def _zones(catalog: Catalog) -> dict[str, str]:
-    """Return the zone of each customer whose days do not begin in UTC."""
-    if catalog.zones <= {"UTC"}:
-        return {}
-    zones = {key: catalog.zone(key) for key in catalog.keys("customer")}
-    return {key: zone for key, zone in zones.items() if zone != "UTC"}
 
 
 def _priced_meters(catalog: Catalog, month: Month) -> list[str]:

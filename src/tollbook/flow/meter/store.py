@@ -3,24 +3,24 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from tollbook.flow.capture.store import intake_watermark
+from tollbook.errors import Rejected
 from tollbook.flow.meter.definition import Counted, Parts, finish
 from tollbook.flow.meter.events import store as events
 from tollbook.flow.meter.events.store import EventBehind, Group
+from tollbook.flow.meter.progress import store as progress
 from tollbook.flow.meter.reading import store as reading
 from tollbook.flow.meter.window import Question, Window, question, usage_of, windows
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
 from tollbook.records.usage import EMPTY_DIGEST, MeteredUsage
 from tollbook.storage.database import Connection
-from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import CustomerId, MeterId, UsageId, event_digest, read_event_id
 from tollbook.values.period import Month, Period
 from tollbook.values.zone import instants
@@ -50,69 +50,6 @@ class Uncovered:
     event_count: int
 
 
-def lock(connection: Connection) -> None:
-    """Let one transaction at a time replace or read the summaries."""
-    hold_lock(connection, Lock.SUMMARIZE)
-
-
-def watermark(connection: Connection) -> int:
-    """Return the receipt up to which everything is committed.
-
-    The savepoint gives the table lock back at once, so that intake does not wait for a summary.
-    """
-    with connection.transaction(force_rollback=True):
-        return intake_watermark(connection)
-
-
-def take_dirty_days(connection: Connection, *, through: int) -> set[tuple[date, str]]:
-    """Return the (day, event type) touched by receipts up to one, and take them off the list."""
-    rows = connection.execute(
-        "delete from dirty_day where receipt <= %s returning day, type", [through]
-    )
-    return {(row[0], row[1]) for row in rows}
-
-
-def set_basis(connection: Connection, event_type: str, basis: str) -> bool:
-    """Store by which meters a type is summarized; tell whether that is new."""
-    row = connection.execute(
-        """insert into summarized_meters (event_type, basis) values (%s, %s)
-           on conflict (event_type) do update set basis = excluded.basis
-               where summarized_meters.basis <> excluded.basis
-           returning 1""",
-        [event_type, basis],
-    ).fetchone()
-    return row is not None
-
-
-def set_summarized(connection: Connection, through: int) -> None:
-    """Store through which receipt the summaries are complete."""
-    connection.execute("update usage_summary set through_receipt = %s", [through])
-
-
-def known_generations(connection: Connection) -> tuple[int, int]:
-    """Return how many versions of master data were known last, and at the last change of a subject."""
-    row = connection.execute(
-        "select generation, crosswalk_generation from usage_summary"
-    ).fetchone()
-    assert row is not None
-    return int(row[0]), int(row[1])
-
-
-def set_generations(connection: Connection, known: int, crosswalk: int, minutes: int) -> None:
-    """Store what `known_generations` and `bucket_minutes_kept` return from now on."""
-    connection.execute(
-        """update usage_summary set generation = %s, crosswalk_generation = %s, bucket_minutes = %s""",
-        [known, crosswalk, minutes],
-    )
-
-
-def summarized_through(connection: Connection) -> int:
-    """Return the receipt whose events, and all earlier ones, the summaries hold."""
-    row = connection.execute("select through_receipt from usage_summary").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def count_windows(connection: Connection, windows: Sequence[Window]) -> list[Counted]:
     """Count each window from the summaries, in the order given."""
     found = answer(connection, [window.asked for window in windows], with_deltas=False)
@@ -133,25 +70,24 @@ def answer(
     receipt: all that this transaction sees when deltas are wanted too. `until` is when the gauges
     of a window that has not ended yet are cut off.
     """
-    minutes = bucket_minutes_kept(connection)
-    through = None if with_deltas else summarized_through(connection)
+    minutes = progress.bucket_minutes_kept(connection)
+    through = None if with_deltas else progress.summarized_through(connection)
     read = [asked for asked in questions if _is_on_edges(asked.period, minutes)]
     found = iter(reading.parts_of(connection, read, with_deltas=with_deltas, group_by=group_by))
     answers = []
     for asked in questions:
         if _is_on_edges(asked.period, minutes):
             parts = next(found)
+        elif not asked.customer_id:
+            raise Rejected(
+                "meter.unclear_time",
+                f"Usage of all customers is kept by {minutes} minutes: ask for a time that begins "
+                "and ends there, or for one customer.",
+            )
         else:
             [parts] = events.parts_of(connection, [asked], through=through, group_by=group_by)
         answers.append(_finished(asked, parts, until))
     return answers
-
-
-def bucket_minutes_kept(connection: Connection) -> int:
-    """Return of how many minutes the buckets of the summaries are."""
-    row = connection.execute("select bucket_minutes from usage_summary").fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def uncovered(
@@ -319,7 +255,9 @@ def raw_usage(
 
     Without `through_receipt`, as known through what the summaries hold. One pass a meter and zone.
     """
-    through = summarized_through(connection) if through_receipt is None else through_receipt
+    through = (
+        progress.summarized_through(connection) if through_receipt is None else through_receipt
+    )
     alike: dict[str, list[Window]] = defaultdict(list)
     for window in windows(catalog, month):
         alike[repr(window.asked.spans)].append(window)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tollbook.flow.invoice.store import billed, issued_invoices
-from tollbook.flow.meter.store import raw_usage, watermark
+from tollbook.flow.meter.progress.store import watermark
+from tollbook.flow.meter.store import raw_usage
 from tollbook.flow.rate.store import load_charges, lock
 from tollbook.flow.rate.truth import month_truth
 from tollbook.flow.reconcile import checkpoints, store

@@ -8,7 +8,7 @@ from tollbook.flow.capture.admit import Admitted
 from tollbook.flow.capture.identity import DAY_MICROSECONDS
 
 # A header, then for each row the number of fields and, before each field, its length. Instants are
-# microseconds and days are days since 2000-01-01; a jsonb value begins with its version.
+# microseconds and days are days since 2000-01-01.
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 END: Final = b"\xff\xff"
 COLUMNS: Final = (
@@ -17,7 +17,6 @@ COLUMNS: Final = (
 _FIXED: Final = struct.Struct(">hi16siiiqiqiqiiiq")
 _LENGTH: Final = struct.Struct(">i")
 _FIELDS: Final = 12
-_JSONB_VERSION: Final = b"\x01"
 
 
 def copy_rows(events: Iterable[tuple[int, Admitted]], receipt: int) -> Iterator[bytes]:
@@ -52,8 +51,7 @@ def copy_rows(events: Iterable[tuple[int, Admitted]], receipt: int) -> Iterator[
                 name,
                 texts[event.type],
                 texts[event.subject],
-                length(len(data) + 1),
-                _JSONB_VERSION,
+                length(len(data)),
                 data,
             )
         )

@@ -13,7 +13,7 @@ from psycopg import sql
 from tollbook.flow.capture.admit import DAY_ZERO, Admitted
 from tollbook.flow.capture.events.rows import COLUMNS, END, HEADER, copy_rows
 from tollbook.flow.capture.identity import DAY_MICROSECONDS
-from tollbook.storage.database import Connection
+from tollbook.storage.database import Connection, decode_json
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import EventId, written_event_id
 
@@ -41,8 +41,8 @@ class StoredEvent:
     occurred_at: datetime
     received_at: datetime
     receipt: int
-    data: Any
     voided_for: str | None
+    data: Any
 
 
 def ensure_days(connection: Connection, days: Iterable[date]) -> None:
@@ -140,7 +140,7 @@ def insert_days(connection: Connection, days: Iterable[tuple[date, int]], *, rec
 
 _EVENTS: Final = """
     select e.h, e.source, e.event_id, e.type, e.subject, e.occurred_at, r.received_at, e.receipt,
-           e.data, x.reason
+           x.reason, e.data
     from usage_event e join intake_receipt r using (receipt)
     left join event_exclusion x on x.h = e.h and x.day = e.day """
 
@@ -212,7 +212,12 @@ def insert_exclusion(
 
 def _read_events(connection: Connection, where: str, parameters: Any) -> list[StoredEvent]:
     rows = connection.execute(f"{_EVENTS} {where}", parameters)
-    return [StoredEvent(written_event_id(row[0].bytes), *row[1:]) for row in rows]
+    return [_stored(*row) for row in rows]
+
+
+def _stored(h: UUID, *columns: Any) -> StoredEvent:
+    *others, data = columns
+    return StoredEvent(*(written_event_id(h.bytes), *others, decode_json(data)))
 
 
 def _partition(day: date) -> str:

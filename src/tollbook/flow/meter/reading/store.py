@@ -2,20 +2,25 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from tollbook.flow.meter.definition import Parts, Point
 from tollbook.flow.meter.events.store import Group
 from tollbook.flow.meter.layout import POINTED
 from tollbook.flow.meter.window import Question
+from tollbook.records.commercial import Aggregation
 from tollbook.storage.database import Connection
 
 _DAY: Final = timedelta(days=1)
+_NO_HASH: Final = "00000000-0000-0000-0000-000000000000"
+
+_KEPT: Final = """
+    select customer_id, meter_id, hour, {dimensions}, key, at, h, value, amount, first, second
+    from {table} {where}"""
 
 # Questions to answer, as a table; `no` is the position in the list, and [first_day, last_day) are
 # the whole UTC days inside.
@@ -25,7 +30,9 @@ _QUESTIONS: Final = """
            %(last_day)s::timestamptz[])
         as w (no, customer_id, meter_id, where_equal, starts_at, ends_at, first_day, last_day)"""
 
-_GROUPS: Final = "array(select (r.dimensions)::jsonb ->> g from unnest(%(group_by)s::text[]) g)"
+_GROUPS: Final = (
+    "{every} array(select (r.dimensions)::jsonb ->> g from unnest(%(group_by)s::text[]) g)"
+)
 
 _CHOSEN: Final = """
     r.events, r.digest_1, r.digest_2,
@@ -35,25 +42,24 @@ _CHOSEN: Final = """
     case w.slot when 'largest' then r.largest end as largest,
     case w.slot when 'newest' then r.newest end as newest, r.latest_at, r.latest_h"""
 
-_MATCH: Final = "r.customer_id = w.customer_id and r.layout = w.layout"
-
+# An empty customer asks for every customer; they are the first part of the group then.
 _SUMMED: Final = f"""
     select w.no, {_GROUPS} as groups, {_CHOSEN}
-    from asked w join usage_day r on {_MATCH} and r.hour >= w.first_day and r.hour < w.last_day
+    from asked w join usage_day r on {{mine}} r.layout = w.layout and r.hour >= w.first_day and r.hour < w.last_day
          and r.dimensions @> w.where_equal
     union all
     select w.no, {_GROUPS}, {_CHOSEN}
-    from asked w join usage_hour r on {_MATCH} and r.hour >= w.starts_at
+    from asked w join usage_hour r on {{mine}} r.layout = w.layout and r.hour >= w.starts_at
          and r.hour < least(w.first_day, w.ends_at) and r.dimensions @> w.where_equal
     union all
     select w.no, {_GROUPS}, {_CHOSEN}
-    from asked w join usage_hour r on {_MATCH} and r.hour >= greatest(w.last_day, w.first_day)
+    from asked w join usage_hour r on {{mine}} r.layout = w.layout and r.hour >= greatest(w.last_day, w.first_day)
          and r.hour < w.ends_at and r.dimensions @> w.where_equal"""
 
 _WAITING: Final = f"""
     union all
     select w.no, {_GROUPS}, {_CHOSEN}
-    from asked w join usage_delta r on {_MATCH} and r.hour >= w.starts_at and r.hour < w.ends_at
+    from asked w join usage_delta r on {{mine}} r.layout = w.layout and r.hour >= w.starts_at and r.hour < w.ends_at
          and r.dimensions::jsonb @> w.where_equal"""
 
 
@@ -66,175 +72,155 @@ def parts_of(
 ) -> list[dict[Group, Parts]]:
     """Return the parts of windows, whose edges lie on those of buckets, from the summaries.
 
-    `with_deltas` adds what was acknowledged and is in no summary yet: then one statement must see
-    both, so this is one. A question with no usage has no parts.
+    `with_deltas` adds what was acknowledged and is in no summary yet; the transaction must then
+    see one moment. A question with no usage has no parts. Either all questions name a customer, or
+    none does: then each group begins with the customer.
     """
     if not questions:
         return []
-    values = {**_values(questions), "group_by": list(group_by)}
-    found = _rows(connection, values, len(questions), with_deltas=with_deltas)
-    if any(asked.meter.aggregation in POINTED for asked in questions):
-        _add_members(connection, questions, values, found, with_deltas=with_deltas)
-        _add_ranked(connection, questions, values, found, with_deltas=with_deltas)
-        _add_points(connection, questions, values, found, with_deltas=with_deltas)
-    return found
-
-
-def _rows(
-    connection: Connection, values: dict[str, Any], questions: int, *, with_deltas: bool
-) -> list[dict[Group, Parts]]:
-    rows = connection.execute(
-        f"""with asked as (
-                select w.*, m.layout, m.slot
-                from {_QUESTIONS} join usage_layout_meter m using (meter_id)
-            )
-            select no, groups, sum(events)::bigint, sum(digest_1), sum(digest_2), sum(total),
-                   min(smallest), max(largest),
-                   (array_agg(newest order by latest_at desc, latest_h desc)
-                        filter (where newest is not null))[1]
-            from ({_SUMMED} {_WAITING if with_deltas else ""}) r
-            group by no, groups order by no, groups""",
-        values,
+    every = not questions[0].customer_id
+    asker = _Asker(
+        connection,
+        questions,
+        {**_values(questions), "group_by": list(group_by)},
+        with_deltas=with_deltas,
+        mine="" if every else "r.customer_id = w.customer_id and",
+        every="array[r.customer_id] ||" if every else "",
     )
-    found: list[dict[Group, Parts]] = [{} for _ in range(questions)]
-    for no, group, events, first, second, total, smallest, largest, newest in rows:
-        found[no][tuple(group)] = Parts(
-            events=events,
-            first=int(first),
-            second=int(second),
-            total=total,
-            smallest=smallest,
-            largest=largest,
-            newest=newest,
-        )
+    found = asker.rows()
+    if any(asked.meter.aggregation in POINTED for asked in questions):
+        asker.add_members(found)
+        asker.add_ranked(found)
+        asker.add_points(found)
     return found
 
 
-def _add_members(
-    connection: Connection,
-    questions: Sequence[Question],
-    values: dict[str, Any],
-    found: list[dict[Group, Parts]],
-    *,
-    with_deltas: bool,
-) -> None:
-    chosen = _only(questions, values, {"unique_count"})
-    if not chosen["no"]:
-        return
-    rows = connection.execute(
-        sql.SQL(
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """One set of questions on one connection; `mine` and `every` are what varies in the SQL."""
+
+    connection: Connection
+    questions: Sequence[Question]
+    values: dict[str, Any]
+    with_deltas: bool
+    mine: str
+    every: str
+
+    def rows(self) -> list[dict[Group, Parts]]:
+        """Return what the numbers in rows say."""
+        summed = (_SUMMED + (_WAITING if self.with_deltas else "")).format(
+            mine=self.mine, every=self.every
+        )
+        rows = self.connection.execute(
+            f"""with asked as (
+                    select w.*, m.layout, m.slot
+                    from {_QUESTIONS} join usage_layout_meter m using (meter_id)
+                )
+                select no, groups, sum(events)::bigint, sum(digest_1), sum(digest_2), sum(total),
+                       min(smallest), max(largest),
+                       (array_agg(newest order by latest_at desc, latest_h desc)
+                            filter (where newest is not null))[1]
+                from ({summed}) r
+                group by no, groups order by no, groups""",
+            self.values,
+        )
+        found: list[dict[Group, Parts]] = [{} for _ in self.questions]
+        for no, group, events, first, second, total, smallest, largest, newest in rows:
+            found[no][tuple(group)] = Parts(
+                events=events,
+                first=int(first),
+                second=int(second),
+                total=total,
+                smallest=smallest,
+                largest=largest,
+                newest=newest,
+            )
+        return found
+
+    def add_members(self, found: list[dict[Group, Parts]]) -> None:
+        """Add how many different members there are."""
+        rows = self._ask(
+            "unique_count",
             f"""select w.no, {_GROUPS}, count(distinct r.key)
                 from {_QUESTIONS} join ({{points}}) r
-                     on r.customer_id = w.customer_id and r.meter_id = w.meter_id
+                     on {{mine}} r.meter_id = w.meter_id
                         and r.hour >= w.starts_at and r.hour < w.ends_at
                         and r.dimensions @> w.where_equal
-                group by 1, 2 order by 1, 2"""
-        ).format(points=_kept("", with_deltas=with_deltas)),
-        chosen,
-    )
-    for no, group, members in rows:
-        found[no][tuple(group)] = replace(found[no][tuple(group)], members=members)
+                group by 1, 2 order by 1, 2""",
+        )
+        for no, group, members in rows:
+            found[no][tuple(group)] = replace(found[no][tuple(group)], members=members)
 
-
-def _add_ranked(
-    connection: Connection,
-    questions: Sequence[Question],
-    values: dict[str, Any],
-    found: list[dict[Group, Parts]],
-    *,
-    with_deltas: bool,
-) -> None:
-    chosen = _only(questions, values, {"percentile"})
-    if not chosen["no"]:
-        return
-    rows = connection.execute(
-        sql.SQL(
+    def add_ranked(self, found: list[dict[Group, Parts]]) -> None:
+        """Add the values or samples of percentiles."""
+        rows = self._ask(
+            "percentile",
             f"""select w.no, {_GROUPS}, r.at, r.value, sum(r.amount)
                 from {_QUESTIONS} join ({{points}}) r
-                     on r.customer_id = w.customer_id and r.meter_id = w.meter_id
+                     on {{mine}} r.meter_id = w.meter_id
                         and r.hour >= w.starts_at and r.hour < w.ends_at
                         and r.dimensions @> w.where_equal
-                group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
-        ).format(points=_kept("", with_deltas=with_deltas)),
-        chosen,
-    )
-    ranked: dict[tuple[int, Group], list[tuple[Any, Any]]] = defaultdict(list)
-    for no, group, _, value, amount in rows:
-        ranked[no, tuple(group)].append((value, amount))
-    for (no, group), pairs in ranked.items():
-        if questions[no].meter.sample_minutes is None:
-            counts = [(value, int(amount)) for value, amount in pairs]
-            found[no][group] = replace(found[no][group], values=counts)
-        else:
-            sums = [amount for _, amount in pairs]
-            found[no][group] = replace(found[no][group], samples=sums)
+                group by 1, 2, 3, 4 order by 1, 2, 3, 4""",
+        )
+        ranked: dict[tuple[int, Group], list[tuple[Any, Any]]] = defaultdict(list)
+        for no, group, _, value, amount in rows:
+            ranked[no, tuple(group)].append((value, amount))
+        for (no, group), pairs in ranked.items():
+            if self.questions[no].meter.sample_minutes is None:
+                counts = [(value, int(amount)) for value, amount in pairs]
+                found[no][group] = replace(found[no][group], values=counts)
+            else:
+                sums = [amount for _, amount in pairs]
+                found[no][group] = replace(found[no][group], samples=sums)
 
-
-def _add_points(
-    connection: Connection,
-    questions: Sequence[Question],
-    values: dict[str, Any],
-    found: list[dict[Group, Parts]],
-    *,
-    with_deltas: bool,
-) -> None:
-    chosen = _only(questions, values, {"time_weighted_sum"})
-    if not chosen["no"]:
-        return
-    rows = connection.execute(
-        sql.SQL(
-            f"""select w.no, {_GROUPS}, r.dimensions::text || ' ' || r.key, r.at, r.h, r.value,
-                       r.first, r.second
+    def add_points(self, found: list[dict[Group, Parts]]) -> None:
+        """Add the points of gauges in each window, and the last of each series before it."""
+        rows = self._ask(
+            "time_weighted_sum",
+            f"""select w.no, {_GROUPS}, r.customer_id || ' ' || r.dimensions::text || ' ' || r.key,
+                       r.at, r.h, r.value, r.first, r.second
                 from {_QUESTIONS} join ({{points}}) r
-                     on r.customer_id = w.customer_id and r.meter_id = w.meter_id
+                     on {{mine}} r.meter_id = w.meter_id
                         and r.at >= w.starts_at and r.at < w.ends_at
                         and r.dimensions @> w.where_equal
                 union all
                 select no, groups, series, at, h, value, first, second from (
-                    select distinct on (w.no, r.dimensions, r.key) w.no, {_GROUPS} as groups,
-                           r.dimensions::text || ' ' || r.key as series, r.at, r.h, r.value,
-                           r.first, r.second
+                    select distinct on (w.no, r.customer_id, r.dimensions, r.key)
+                           w.no, {_GROUPS} as groups,
+                           r.customer_id || ' ' || r.dimensions::text || ' ' || r.key as series,
+                           r.at, r.h, r.value, r.first, r.second
                     from {_QUESTIONS} join ({{points}}) r
-                         on r.customer_id = w.customer_id and r.meter_id = w.meter_id
+                         on {{mine}} r.meter_id = w.meter_id
                             and r.at < w.starts_at and r.dimensions @> w.where_equal
-                    order by w.no, r.dimensions, r.key, r.at desc, r.h desc) before
-                order by 1, 2, 3, 4, 5"""
-        ).format(points=_kept("where h <> {}", with_deltas=with_deltas)),
-        chosen,
-    )
-    points: dict[tuple[int, Group], list[Point]] = defaultdict(list)
-    for no, group, series, at, h, value, first, second in rows:
-        points[no, tuple(group)].append(Point(series, at, h.bytes, value, first, second))
-    for (no, group), held in points.items():
-        found[no][group] = replace(found[no].get(group, Parts()), points=held)
+                    order by w.no, r.customer_id, r.dimensions, r.key, r.at desc, r.h desc) before
+                order by 1, 2, 3, 4, 5""",
+        )
+        points: dict[tuple[int, Group], list[Point]] = defaultdict(list)
+        for no, group, series, at, h, value, first, second in rows:
+            points[no, tuple(group)].append(Point(series, at, h.bytes, value, first, second))
+        for (no, group), held in points.items():
+            found[no][group] = replace(found[no].get(group, Parts()), points=held)
 
-
-def _kept(where: str, *, with_deltas: bool) -> sql.Composed:
-    """Return the query of all points, those of deltas too if asked for."""
-    zero = sql.Literal("00000000-0000-0000-0000-000000000000")
-    condition = sql.SQL(where).format(zero) if where else sql.SQL("")
-    columns = sql.SQL(
-        "select customer_id, meter_id, hour, {} as dimensions, key, at, h, value, amount, first, "
-        "second from {} {}"
-    )
-    kept = columns.format(sql.SQL("dimensions"), sql.Identifier("usage_point"), condition)
-    if not with_deltas:
-        return kept
-    waiting = columns.format(
-        sql.SQL("dimensions::jsonb"), sql.Identifier("usage_delta_point"), condition
-    )
-    return sql.SQL("{} union all {}").format(kept, waiting)
-
-
-def _only(
-    questions: Sequence[Question], values: dict[str, Any], aggregations: set[str]
-) -> dict[str, Any]:
-    """Return the values of the questions whose meters aggregate so."""
-    places = [at for at, asked in enumerate(questions) if asked.meter.aggregation in aggregations]
-    return {
-        name: column if name == "group_by" else [column[at] for at in places]
-        for name, column in values.items()
-    }
+    def _ask(self, aggregation: Aggregation, query: str) -> list[Any]:
+        """Run a query for the questions whose meters aggregate so, over their points."""
+        places = [
+            at for at, asked in enumerate(self.questions) if asked.meter.aggregation == aggregation
+        ]
+        if not places:
+            return []
+        chosen = {
+            name: column if name == "group_by" else [column[at] for at in places]
+            for name, column in self.values.items()
+        }
+        where = f"where h <> '{_NO_HASH}'" if aggregation == "time_weighted_sum" else ""
+        points = _KEPT.format(dimensions="dimensions", table="usage_point", where=where)
+        if self.with_deltas:
+            waiting = _KEPT.format(
+                dimensions="dimensions::jsonb as dimensions", table="usage_delta_point", where=where
+            )
+            points = f"{points} union all {waiting}"
+        text = query.format(points=points, mine=self.mine, every=self.every)
+        return self.connection.execute(text, chosen).fetchall()
 
 
 def _values(questions: Sequence[Question]) -> dict[str, Any]:
