@@ -69,7 +69,7 @@ class Street:
         """Return the numbers of the events that are stored, in order, each as often as it is."""
         with self.database.transaction() as connection:
             rows = connection.execute(
-                "select (data->>'input_tokens')::int from usage_event order by 1"
+                "select (data::jsonb->>'input_tokens')::int from usage_event order by 1"
             ).fetchall()
         return [row[0] for row in rows]
 
