@@ -1,6 +1,6 @@
 """Summarize the days that changed; meter a month from the summaries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
@@ -22,6 +22,7 @@ from tollbook.flow.meter.events import store as events
 from tollbook.flow.meter.events.store import EventBehind
 from tollbook.flow.meter.layout import basis, event_types, generation, stretches
 from tollbook.flow.meter.progress import store as progress
+from tollbook.flow.meter.recount import store as recount
 from tollbook.flow.meter.store import Uncovered
 from tollbook.flow.meter.summary import store as summary
 from tollbook.flow.meter.window import Window, is_news, usage_of, windows
@@ -168,23 +169,43 @@ def events_behind_window(
     return found
 
 
+def summaries_that_differ(connection: Connection, catalog: Catalog) -> Iterator[str]:
+    """Yield what of the summaries, with all that waits to be added, is not what the events come to.
+
+    Reads every event that is kept here. Holds the summaries still meanwhile, not the intake. Days
+    that wait to be counted again are left out: they are not said to be right.
+    """
+    progress.lock(connection)
+    minutes = progress.bucket_minutes_kept(connection)
+    waiting = progress.waiting_days(connection)
+    for event_type in event_types(catalog):
+        if not progress.is_basis(connection, event_type, basis(catalog, event_type)):
+            continue
+        for stretch in stretches(catalog, event_type):
+            for day in events.days_with(connection, event_type):
+                if stretch.first <= day < stretch.until and (day, event_type) not in waiting:
+                    for layout in stretch.layouts:
+                        yield from recount.different_rows(connection, layout, day, minutes=minutes)
+    yield from recount.different_days(connection)
+
+
 def _count_again(
     connection: Connection, catalog: Catalog, day: date, event_type: str, through: int
 ) -> tuple[int, list[Held]]:
     """Count a day from its events; return how many rows that made, and what nothing can count."""
-    summary.clear_day(connection, day, event_type)
+    recount.clear_day(connection, day, event_type)
     minutes = bucket_minutes(catalog.zones)
     rows = 0
     held: list[Held] = []
     for stretch in stretches(catalog, event_type):
         for layout in stretch.layouts if stretch.first <= day < stretch.until else ():
-            made, unusable = summary.summarize_day(
+            made, unusable = recount.summarize_day(
                 connection, layout, day, through=through, minutes=minutes, limit=UNUSABLE_SHOWN_MAX
             )
             rows += made
             for meter, found in unusable:
                 held += [_unusable(meter, day, h) for h in found]
-    summary.roll_up_day(connection, day, event_type)
+    recount.roll_up_day(connection, day, event_type)
     return rows, held
 
 

@@ -99,3 +99,17 @@ def recount_waits(
         [list(event_types), start, end],
     ).fetchone()
     return row is not None
+
+
+def waiting_days(connection: Connection) -> set[tuple[date, str]]:
+    """Return the (day, event type) that are marked to be counted again."""
+    rows = connection.execute("select distinct day, type from dirty_day")
+    return {(row[0], row[1]) for row in rows}
+
+
+def is_basis(connection: Connection, event_type: str, basis: str) -> bool:
+    """Tell whether a type is summarized by these meters."""
+    row = connection.execute(
+        "select 1 from summarized_meters where event_type = %s and basis = %s", [event_type, basis]
+    ).fetchone()
+    return row is not None
