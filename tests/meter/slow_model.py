@@ -128,10 +128,10 @@ def percentile(
         values = list(sums.values())
     values.sort()
     share = Fraction(str(meter["percentile"])) / 100
-    found: Fraction = next(
+    ranked: Fraction = next(
         v for n, v in enumerate(values, start=1) if Fraction(n, len(values)) >= share
     )
-    return found
+    return ranked
 
 
 def held(

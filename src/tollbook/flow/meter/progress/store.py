@@ -80,7 +80,10 @@ def bucket_minutes_kept(connection: Connection) -> int:
 
 def see_one_moment(connection: Connection) -> None:
     """Let all that this transaction reads from now on be of one moment; it must not have begun."""
-    connection.execute("set transaction isolation level repeatable read")
+    # Room to sum all customers by hashing; by sorting it takes three times as long.
+    connection.execute(
+        "set transaction isolation level repeatable read; set local work_mem = '64MB'"
+    )
 
 
 def latest_receipt(connection: Connection) -> int:
