@@ -51,7 +51,9 @@ def catalog(customers: int) -> Catalog:
         Meter(MeterId("out"), "llm", "sum", "token", value="output", dimensions=DIMENSIONS),
         Meter(MeterId("requests"), "llm", "count", "request", dimensions=DIMENSIONS),
     ]
-    versions = {("meter", str(one.meter_id)): (version("meter", one.meter_id, one),) for one in meters}
+    versions = {
+        ("meter", str(one.meter_id)): (version("meter", one.meter_id, one),) for one in meters
+    }
     for name in names(customers):
         customer = Customer(CustomerId(name), name, "US")
         versions["customer", name] = (version("customer", name, customer),)

@@ -103,14 +103,16 @@ class TestDeltas:
         for number in range(1, 6):
             company.use({"tokens": number})
         seen = []
-        receipts = [summarized(company, rows_max=1).through_receipt]
-        while rows_of(database, "usage_delta"):
+        done = [summarized(company, rows_max=1)]
+        while done[-1].is_behind:
             seen.append(tokens(company))
-            receipts.append(summarized(company, rows_max=1).through_receipt)
+            done.append(summarized(company, rows_max=1))
 
+        receipts = [one.through_receipt for one in done]
         assert len(receipts) == 5
         assert receipts == sorted(set(receipts))
         assert set(seen) == {Decimal(15)}
+        assert rows_of(database, "usage_delta") == 0
         assert tokens(company) == 15
         assert differences(company) == []
 

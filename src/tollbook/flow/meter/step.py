@@ -41,12 +41,16 @@ UNUSABLE_SHOWN_MAX: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Summarized:
-    """What summarizing did: days counted again, hourly rows made, through which receipt."""
+    """What summarizing did: days counted again, rows made or raised, through which receipt.
+
+    `is_behind` when it was told to take only some of the receipts, and others wait.
+    """
 
     days: int
     rows: int
     through_receipt: int
     set_aside: tuple[str, ...] = ()
+    is_behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def summarize(
     `rows_max`, only as many receipts are taken as have about so many rows, to end soon.
     """
     progress.lock(connection)
-    through = progress.watermark(connection)
+    through = newest = progress.watermark(connection)
     if rows_max is not None:
         through = summary.receipt_to_fold(connection, through=through, rows=rows_max)
     dirty = progress.take_dirty_days(connection, through=through)
@@ -83,7 +87,7 @@ def summarize(
         set_aside += [one.object_id for one in held]
     rows += summary.fold(connection, through=through, skip=dirty)
     progress.set_summarized(connection, through)
-    return Summarized(len(dirty), rows, through, tuple(set_aside))
+    return Summarized(len(dirty), rows, through, tuple(set_aside), is_behind=through < newest)
 
 
 def meter(connection: Connection, *, catalog: Catalog, month: Month, at: datetime) -> Metered:

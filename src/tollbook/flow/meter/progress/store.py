@@ -44,7 +44,10 @@ def set_basis(connection: Connection, event_type: str, basis: str) -> bool:
 
 def set_summarized(connection: Connection, through: int) -> None:
     """Store through which receipt the summaries are complete."""
-    connection.execute("update usage_summary set through_receipt = %s", [through])
+    connection.execute(
+        "update usage_summary set through_receipt = %(through)s where through_receipt <> %(through)s",
+        {"through": through},
+    )
 
 
 def known_generations(connection: Connection) -> tuple[int, int]:
