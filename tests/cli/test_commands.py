@@ -10,12 +10,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from door import furnish, raw
+from door import add_record, furnish, raw
 from tollbook import cli as package
 from tollbook.cli import COMMANDS, cli, main
+from tollbook.records.parties import Customer
 from tollbook.runtime.intake import Desk
 from tollbook.storage.database import Database
 from tollbook.values.clock import SystemClock
+from tollbook.values.ids import CustomerId
 
 HEAVY = {
     *("psycopg", "fastapi", "starlette", "pydantic", "granian", "httpx2", "rich", "msgspec"),
@@ -32,7 +34,12 @@ finally:
 """
 # What a command needs to be told when it lists something.
 MONTH = ["--period", "2023-11"]
-ARGUMENTS = {("usage", "list"): MONTH, ("run",): MONTH, ("invoices", "approve"): MONTH}
+ARGUMENTS = {
+    ("usage", "list"): MONTH,
+    ("usage", "events"): [*MONTH, "--customer", "cus_001", "--meter", "input_tokens"],
+    ("run",): MONTH,
+    ("invoices", "approve"): MONTH,
+}
 
 
 def walk(
@@ -192,6 +199,8 @@ def test_an_error_of_usage_ends_with_2(
 
 def test_json_is_json_everywhere(environment: dict[str, str], database: Database) -> None:
     furnish(database)
+    known = Customer(CustomerId("cus_001"), "Ada", "US-NY")
+    add_record(database, "customer", "cus_001", known)
     Desk(database, SystemClock(), future_hours_max=24).take(
         [raw(1), raw(2, subject="nobody")], door="test"
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tollbook.flow.capture.admit import Admitted, admit_all, build_admission
+from tollbook.flow.capture.admit import Admitted, CrosswalkRow, admit_all, build_admission
 from tollbook.flow.capture.events.store import ensure_days
 from tollbook.flow.capture.step import capture, days_of, void_event
 from tollbook.flow.capture.store import read_crosswalk
@@ -163,8 +163,21 @@ class Company:
         with self.database.transaction() as connection:
             return load_catalog(connection, known_at=AT)
 
-    def use(self, *uses: dict[str, Any]) -> list[str]:
-        """Send events and return our ids; each use is data with, if need be, `at` and `who`."""
+    def crosswalk(self) -> list[CrosswalkRow]:
+        """Return which customer each subject means."""
+        with self.database.transaction() as connection:
+            return read_crosswalk(connection)
+
+    def use(
+        self,
+        *uses: dict[str, Any],
+        known: Catalog | None = None,
+        crosswalk: Sequence[CrosswalkRow] | None = None,
+    ) -> list[str]:
+        """Send events and return our ids; each use is data with, if need be, `at` and `who`.
+
+        `known` and `crosswalk` are what the door knows, if not all there is.
+        """
         raws: list[bytes] = []
         ids: list[str] = []
         for use in uses:
@@ -183,22 +196,30 @@ class Company:
             }
             raws.append(json.dumps(event).encode())
             ids.append(event_id("/test", name))
-        self._send(raws)
+        self._send(raws, known, crosswalk)
         return ids
 
-    def send(self, data: dict[str, Any], *, at: str, name: str, who: str = "acme") -> str:
-        """Send one event with these data and no others, and return our id."""
+    def send(
+        self,
+        data: dict[str, Any],
+        *,
+        at: str,
+        name: str,
+        event_type: str = "llm.request",
+        known: Catalog | None = None,
+    ) -> str:
+        """Send one event of acme with these data and no others, and return our id."""
         event = {
             "specversion": "1.0",
             "id": name,
             "source": "/test",
-            "type": "llm.request",
-            "subject": who,
+            "type": event_type,
+            "subject": "acme",
             "time": at,
             "datacontenttype": "application/json",
             "data": data,
         }
-        self._send([to_json_numbers(event)])
+        self._send([to_json_numbers(event)], known)
         return event_id("/test", name)
 
     def forget_events(self) -> None:
@@ -209,16 +230,20 @@ class Company:
                             usage_delta, usage_delta_point, usage_delta_day, dirty_day"""
             )
 
-    def _send(self, raws: Iterable[bytes]) -> None:
+    def _send(
+        self,
+        raws: Iterable[bytes],
+        known: Catalog | None = None,
+        crosswalk: Sequence[CrosswalkRow] | None = None,
+    ) -> None:
         catalog = self.catalog()
-        with self.database.transaction() as connection:
-            crosswalk = read_crosswalk(connection)
+        crosswalk = self.crosswalk() if crosswalk is None else crosswalk
         judged_by = catalog if self.knows_quantities else _without_meters(catalog)
         admission = build_admission(judged_by, crosswalk, future_hours_max=24)
         verdicts = admit_all(raws, admission, at=AT)
         with self.database.transaction() as connection:
             ensure_days(connection, days_of(verdicts))
-        tally = Tally.of(catalog, crosswalk)
+        tally = Tally.of(known or catalog, crosswalk)
 
         def count(connection: Connection, events: Sequence[Admitted], receipt: int) -> None:
             add_deltas(connection, tally.add(events), receipt)

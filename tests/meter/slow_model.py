@@ -1,7 +1,7 @@
 """What a meter comes to, by brute force and fractions: shares no code with the product."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
@@ -50,7 +50,7 @@ def counted(
         return Decimal(0), 0
     numbers = [found for _, found in inside]
     ordered = sorted(inside, key=lambda pair: (pair[0].at, pair[0].h))
-    results = {
+    results: dict[str, Callable[[], Fraction]] = {
         "count": lambda: Fraction(len(inside)),
         "sum": lambda: sum(numbers, Fraction(0)),
         "min": lambda: min(numbers),
@@ -82,7 +82,8 @@ def computed(expression: str, data: Mapping[str, Any]) -> Fraction | None:
         return None
     exact = re.sub(r"(?<![a-z\d.])(\d+(?:\.\d+)?)", r"Fraction('\1')", expression)
     known = {"Fraction": Fraction, "min": min, "max": max, **values}
-    return Fraction(eval(exact, {"__builtins__": {}}, known))
+    found: Fraction = eval(exact, {"__builtins__": {}}, known)
+    return found
 
 
 def selected(meter: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
@@ -97,7 +98,7 @@ def passes(rule: Any, found: Any) -> bool:
     if isinstance(rule, list):
         return text(found) in rule
     size = number(found)
-    checks = {
+    checks: dict[str, Callable[[Any], bool]] = {
         "not": lambda limit: text(found) not in limit,
         "exists": lambda wanted: (found is not None) == (str(wanted).lower() == "true"),
         "at_least": lambda limit: size is not None and size >= Fraction(str(limit)),
@@ -127,7 +128,10 @@ def percentile(
         values = list(sums.values())
     values.sort()
     share = Fraction(str(meter["percentile"])) / 100
-    return next(v for n, v in enumerate(values, start=1) if Fraction(n, len(values)) >= share)
+    ranked: Fraction = next(
+        v for n, v in enumerate(values, start=1) if Fraction(n, len(values)) >= share
+    )
+    return ranked
 
 
 def held(

@@ -29,6 +29,9 @@ BROKEN_BY: dict[str, tuple[str, ...]] = {
     "metered usage equals a recount of its raw events": (
         "update metered_usage set quantity = quantity + 1 where customer_id = 'acme'",
     ),
+    "current usage equals a recount of its raw events": (
+        "update usage_hour set events = events + 1 where customer_id = 'acme'",
+    ),
     "charge = line + residue, exactly": (
         "update invoice_line set residue = residue + 0.001 where line_no = 1",
     ),

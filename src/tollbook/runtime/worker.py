@@ -10,7 +10,7 @@ import psycopg
 
 from tollbook.errors import Failure
 from tollbook.flow.capture.store import master_data_state
-from tollbook.flow.meter.step import summarize
+from tollbook.flow.meter.step import Summarized, summarize
 from tollbook.observe.log import logger
 from tollbook.runtime.deliver import deliver
 from tollbook.runtime.known import CatalogOf, Known
@@ -28,6 +28,7 @@ SEAL_ROUND_SECONDS: Final = 600.0
 # at a time keeps each fold short.
 FOLD_SECONDS: Final = 0.5
 FOLD_ROWS_MAX: Final = 50_000
+FOLDS_MAX: Final = 20
 # Folded rows leave dead ones behind, which make the next fold slower until they are swept.
 SWEEP_SECONDS: Final = 10.0
 FOLDED_TABLES: Final = ("usage_delta", "usage_delta_point", "usage_delta_day")
@@ -92,20 +93,22 @@ class _Summarize:
         self._swept_through = 0
 
     def __call__(self) -> None:
-        through = before = -1
-        while through == -1 or through > before:
-            before = through
-            with self._database.transaction() as connection:
-                through = summarize(
-                    connection,
-                    catalog=self._known.catalog(connection),
-                    at=self._clock.now(),
-                    rows_max=FOLD_ROWS_MAX,
-                ).through_receipt
-        now = self._clock.monotonic()
+        done, folds = self._fold(), 1
+        while done.is_behind and folds < FOLDS_MAX:
+            done, folds = self._fold(), folds + 1
+        now, through = self._clock.monotonic(), done.through_receipt
         if through > self._swept_through and now - self._swept_at >= SWEEP_SECONDS:
             self._database.vacuum(*FOLDED_TABLES)
             self._swept_at, self._swept_through = now, through
+
+    def _fold(self) -> Summarized:
+        with self._database.transaction() as connection:
+            return summarize(
+                connection,
+                catalog=self._known.catalog(connection),
+                at=self._clock.now(),
+                rows_max=FOLD_ROWS_MAX,
+            )
 
 
 def _read(pump: Pump, stop: threading.Event) -> None:

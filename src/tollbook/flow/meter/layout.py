@@ -44,8 +44,8 @@ class Layout:
 
     @property
     def alone(self) -> tuple["Layout", ...]:
-        """The layouts of each meter by itself."""
-        return tuple(_layout((meter,)) for meter in self.meters)
+        """The layouts of each meter by itself; none when there is only one."""
+        return tuple(_layout((meter,)) for meter in self.meters) if self.meters[1:] else ()
 
 
 @dataclass(frozen=True, slots=True)

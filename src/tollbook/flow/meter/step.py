@@ -1,6 +1,6 @@
 """Summarize the days that changed; meter a month from the summaries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -24,6 +24,7 @@ from tollbook.flow.meter.events import store as events
 from tollbook.flow.meter.events.store import EventBehind
 from tollbook.flow.meter.layout import basis, event_types, generation, stretches
 from tollbook.flow.meter.progress import store as progress
+from tollbook.flow.meter.recount import store as recount
 from tollbook.flow.meter.store import Uncovered
 from tollbook.flow.meter.summary import store as summary
 from tollbook.flow.meter.window import Window, is_news, usage_of, windows
@@ -42,12 +43,16 @@ UNUSABLE_SHOWN_MAX: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Summarized:
-    """What summarizing did: days counted again, hourly rows made, through which receipt."""
+    """What summarizing did: days counted again, rows made or raised, through which receipt.
+
+    `is_behind` when it was told to take only some of the receipts, and others wait.
+    """
 
     days: int
     rows: int
     through_receipt: int
     set_aside: tuple[str, ...] = ()
+    is_behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def summarize(
     `rows_max`, only as many receipts are taken as have about so many rows, to end soon.
     """
     progress.lock(connection)
-    through = progress.watermark(connection)
+    through = newest = progress.watermark(connection)
     if rows_max is not None:
         through = summary.receipt_to_fold(connection, through=through, rows=rows_max)
     dirty = progress.take_dirty_days(connection, through=through)
@@ -84,7 +89,7 @@ def summarize(
         set_aside += [one.object_id for one in held]
     rows += summary.fold(connection, through=through, skip=dirty)
     progress.set_summarized(connection, through)
-    return Summarized(len(dirty), rows, through, tuple(set_aside))
+    return Summarized(len(dirty), rows, through, tuple(set_aside), is_behind=through < newest)
 
 
 def meter(connection: Connection, *, catalog: Catalog, month: Month, at: datetime) -> Metered:
@@ -177,18 +182,38 @@ def events_behind_window(
     return found
 
 
+def summaries_that_differ(connection: Connection, catalog: Catalog) -> Iterator[str]:
+    """Yield what of the summaries, with all that waits to be added, is not what the events come to.
+
+    Reads every event that is kept here. Holds the summaries still meanwhile, not the intake. Days
+    that wait to be counted again are left out: they are not said to be right.
+    """
+    progress.lock(connection)
+    minutes = progress.bucket_minutes_kept(connection)
+    waiting = progress.waiting_days(connection)
+    for event_type in event_types(catalog):
+        if not progress.is_basis(connection, event_type, basis(catalog, event_type)):
+            continue
+        for stretch in stretches(catalog, event_type):
+            for day in events.days_with(connection, event_type):
+                if stretch.first <= day < stretch.until and (day, event_type) not in waiting:
+                    for layout in stretch.layouts:
+                        yield from recount.different_rows(connection, layout, day, minutes=minutes)
+    yield from recount.different_days(connection)
+
+
 def _count_again(
     connection: Connection, catalog: Catalog, day: date, event_type: str, through: int
 ) -> tuple[int, list[Held]]:
     """Count a day from its events; return how many rows that made, and what nothing can count."""
-    summary.clear_day(connection, day, event_type)
+    recount.clear_day(connection, day, event_type)
     minutes = bucket_minutes(catalog.zones)
     rows = 0
     held: list[Held] = []
     with opened(connection, day, day + timedelta(days=1), event_type=event_type):
         for stretch in stretches(catalog, event_type):
             for layout in stretch.layouts if stretch.first <= day < stretch.until else ():
-                made, unusable = summary.summarize_day(
+                made, unusable = recount.summarize_day(
                     connection,
                     layout,
                     day,
@@ -199,7 +224,7 @@ def _count_again(
                 rows += made
                 for meter, found in unusable:
                     held += [_unusable(meter, day, h) for h in found]
-    summary.roll_up_day(connection, day, event_type)
+    recount.roll_up_day(connection, day, event_type)
     return rows, held
 
 

@@ -2,23 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
-from uuid import UUID
-
-from psycopg import sql
 
 from tollbook.flow.capture.segments.store import days_with_subjects
 from tollbook.flow.capture.store import mark_dirty
 from tollbook.flow.meter.deltas import Deltas
-from tollbook.flow.meter.layout import POINTED, Layout
-from tollbook.flow.meter.selection.store import (
-    counted_events,
-    counted_value,
-    dimensions_of,
-    where_of,
-)
-from tollbook.records.commercial import Meter
+from tollbook.flow.meter.layout import Layout
 from tollbook.storage.database import Connection
 
 Day = tuple[date, str]
@@ -35,13 +25,13 @@ _COPY_POINTS: Final = """
                             amount, first, second, receipt)
     from stdin"""
 
-# The newest value of several rows, found as a text that sorts by instant and then by hash: unlike
+# What several rows come to as one. The newest value, is found as a text that sorts by instant and then by hash: unlike
 # an ordered array this needs no sort of all rows.
 _NEWEST: Final = """
     max((to_char(latest_at at time zone 'UTC', 'YYYYMMDDHH24MISSUS') || latest_h::text
          || newest::text) collate "C")"""
 
-_NUMBERS: Final = f"""
+NUMBERS: Final = f"""
     sum(events)::bigint as events, sum(digest_1) as digest_1, sum(digest_2) as digest_2,
     sum(total_1) as total_1, sum(total_2) as total_2, sum(total_3) as total_3,
     min(smallest) as smallest, max(largest) as largest,
@@ -74,11 +64,11 @@ _FOLD: Final = f"""
             select from unnest(%(days)s::date[], %(types)s::text[]) as d (day, type)
             where d.day = (g.hour at time zone 'UTC')::date and d.type = l.event_type)
     ), hours as materialized (
-        select customer_id, layout, hour, dimensions::jsonb as dimensions, {_NUMBERS}
+        select customer_id, layout, hour, dimensions::jsonb as dimensions, {NUMBERS}
         from kept group by customer_id, layout, hour, kept.dimensions
     ), days as (
         insert into usage_day as s
-        select customer_id, layout, date_trunc('day', hour, 'UTC') as day, dimensions, {_NUMBERS}
+        select customer_id, layout, date_trunc('day', hour, 'UTC') as day, dimensions, {NUMBERS}
         from hours group by customer_id, layout, day, dimensions
         {_RAISE}
     )
@@ -239,189 +229,6 @@ def days_of_subjects(connection: Connection, subjects: Sequence[str]) -> set[Day
         "select distinct day, type from usage_event where subject = any(%s)", [list(subjects)]
     )
     return {(row[0], row[1]) for row in rows} | days_with_subjects(connection, subjects)
-
-
-def clear_day(connection: Connection, day: date, event_type: str) -> None:
-    """Remove the summaries of a day; they are derived and are made again."""
-    for table in ("usage_hour", "usage_day", "usage_point"):
-        connection.execute(
-            sql.SQL(
-                """delete from {} where layout in (select layout from usage_layout
-                                                   where event_type = %(type)s)
-                   and hour >= %(day)s::timestamptz
-                   and hour < %(day)s::timestamptz + interval '1 day'"""
-            ).format(sql.Identifier(table)),
-            {"type": event_type, "day": day},
-        )
-
-
-def summarize_day(
-    connection: Connection, layout: Layout, day: date, *, through: int, minutes: int, limit: int
-) -> tuple[int, list[tuple[Meter, list[UUID]]]]:
-    """Count the events of a day into the rows of a layout; return how many rows that made.
-
-    And for each meter the events that it cannot use, at most `limit` of them, in order.
-    """
-    register_layouts(connection, [layout])
-    made = _summarize(connection, layout, layout, day, through, minutes, partly=False)
-    unusable = _unusable(connection, layout, day, through, limit)
-    if unusable:
-        alone = layout.alone
-        register_layouts(connection, alone)
-        for one in alone:
-            made += _summarize(connection, layout, one, day, through, minutes, partly=True)
-    return made, unusable
-
-
-def roll_up_day(connection: Connection, day: date, event_type: str) -> None:
-    """Sum the buckets of a day into its daily rows."""
-    connection.execute(
-        f"""insert into usage_day
-            select customer_id, layout, date_trunc('day', hour, 'UTC'), dimensions, {_NUMBERS}
-            from usage_hour
-            where layout in (select layout from usage_layout where event_type = %(type)s)
-              and hour >= %(day)s::timestamptz and hour < %(day)s::timestamptz + interval '1 day'
-            group by 1, 2, 3, 4""",
-        {"type": event_type, "day": day},
-    )
-
-
-def _summarize(
-    connection: Connection,
-    layout: Layout,
-    into: Layout,
-    day: date,
-    through: int,
-    minutes: int,
-    *,
-    partly: bool,
-) -> int:
-    """Count events that all meters of a layout can use, or `partly` those that only some can."""
-    events = _usable_events(layout, into, day, through, minutes, partly=partly)
-    columns: dict[str, sql.Composable] = {slot: sql.SQL("null::numeric") for slot in _SLOTS}
-    latest: tuple[sql.Composable, ...] = (sql.SQL("null::timestamptz"), sql.SQL("null::uuid"))
-    for at, slot in enumerate(into.slots):
-        value = sql.Identifier(f"v{at}")
-        if slot.startswith("total"):
-            columns[slot] = sql.SQL("sum({})").format(value)
-        elif slot == "smallest":
-            columns[slot] = sql.SQL("min({})").format(value)
-        elif slot == "largest":
-            columns[slot] = sql.SQL("max({})").format(value)
-        elif slot == "newest":
-            newest = sql.SQL("(array_agg({} order by occurred_at desc, h desc))[1]")
-            columns[slot] = newest.format(value)
-            latest = (sql.SQL("max(occurred_at)"), newest.format(sql.Identifier("h")))
-    made = connection.execute(
-        sql.SQL(
-            """insert into usage_hour
-               select customer_id, %(layout)s::bigint, bucket, dimensions, count(*), sum(f1),
-                      sum(f2), {columns}, {latest_at}, {latest_h}
-               from ({events}) e group by customer_id, bucket, dimensions"""
-        ).format(
-            columns=sql.SQL(", ").join(columns.values()),
-            latest_at=latest[0],
-            latest_h=latest[1],
-            events=events,
-        ),
-        {"layout": into.layout},
-    ).rowcount
-    for at, meter in enumerate(into.meters):
-        if meter.aggregation in POINTED:
-            _point_day(connection, meter, into.layout, sql.Identifier(f"v{at}"), events)
-    return made
-
-
-_SLOTS: Final = ("total_1", "total_2", "total_3", "smallest", "largest", "newest")
-
-
-def _point_day(
-    connection: Connection,
-    meter: Meter,
-    layout: int,
-    value: sql.Identifier,
-    events: sql.Composed,
-) -> None:
-    """Store the members, values, samples or points of a day."""
-    group: sql.Composable = sql.SQL("group by customer_id, bucket, dimensions")
-    if meter.aggregation == "unique_count":
-        chosen: sql.Composable
-        columns, chosen = "key, amount", sql.SQL("{}, count(*)").format(value)
-        group += sql.SQL(", {}").format(value)
-    elif meter.aggregation == "time_weighted_sum":
-        columns = "key, at, h, value, first, second"
-        chosen = sql.SQL("{}, occurred_at, h, {}, f1, f2").format(
-            sql.Identifier(f"{value.as_string()[1:-1]}_series"), value
-        )
-        group = sql.SQL("")
-    elif meter.sample_minutes is None:
-        columns, chosen = "value, amount", sql.SQL("trim_scale({}), count(*)").format(value)
-        group += sql.SQL(", trim_scale({})").format(value)
-    else:
-        sample = sql.SQL("date_bin({}, occurred_at, '2000-01-01Z')").format(
-            sql.Literal(timedelta(minutes=meter.sample_minutes))
-        )
-        columns, chosen = "at, amount", sql.SQL("{}, sum({})").format(sample, value)
-        group += sql.SQL(", {}").format(sample)
-    connection.execute(
-        sql.SQL(
-            """insert into usage_point (customer_id, meter_id, layout, hour, dimensions, {columns})
-               select customer_id, %(meter)s, %(layout)s::bigint, bucket, dimensions, {chosen}
-               from ({events}) e {group}"""
-        ).format(columns=sql.SQL(columns), chosen=chosen, events=events, group=group),
-        {"meter": meter.meter_id, "layout": layout},
-    )
-
-
-def _usable_events(
-    layout: Layout, into: Layout, day: date, through: int, minutes: int, *, partly: bool
-) -> sql.Composed:
-    """Return the query of a day's events with the values v0, v1 ... of the meters of `into`."""
-    first = layout.meters[0]
-    columns: list[sql.Composable] = []
-    for at, meter in enumerate(into.meters):
-        number, text, _ = counted_value(meter)
-        value = text if meter.aggregation == "unique_count" else number
-        columns.append(sql.SQL("{} as {}").format(value, sql.Identifier(f"v{at}")))
-        if meter.aggregation == "time_weighted_sum":
-            columns.append(sql.SQL("{} as {}").format(text, sql.Identifier(f"v{at}_series")))
-    mine = sql.SQL(" and ").join(counted_value(meter)[2] for meter in into.meters)
-    whole = sql.SQL(" and ").join(counted_value(meter)[2] for meter in layout.meters)
-    condition = sql.SQL("{} and not ({})").format(mine, whole) if partly else whole
-    return sql.SQL(
-        """select c.customer_id, {dimensions} as dimensions, e.occurred_at, e.h, e.f1, e.f2,
-                  date_bin({bucket}, e.occurred_at, '2000-01-01Z') as bucket, {columns}
-           {source} and {where} and {condition}"""
-    ).format(
-        dimensions=dimensions_of(first),
-        bucket=sql.Literal(timedelta(minutes=minutes)),
-        columns=sql.SQL(", ").join(columns),
-        source=counted_events(layout.event_type, day, day + timedelta(days=1), through),
-        where=where_of(first),
-        condition=condition,
-    )
-
-
-def _unusable(
-    connection: Connection, layout: Layout, day: date, through: int, limit: int
-) -> list[tuple[Meter, list[UUID]]]:
-    found = []
-    for meter in layout.meters:
-        if meter.aggregation == "count":
-            continue
-        rows = connection.execute(
-            sql.SQL(
-                "select e.h {source} and {where} and not ({usable}) order by e.h limit {limit}"
-            ).format(
-                source=counted_events(layout.event_type, day, day + timedelta(days=1), through),
-                where=where_of(meter),
-                usable=counted_value(meter)[2],
-                limit=sql.Literal(limit),
-            )
-        ).fetchall()
-        if rows:
-            found.append((meter, [row[0] for row in rows]))
-    return found
 
 
 def _copied(lines: Sequence[str], receipt: int) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Days counted again from their events: to make their summaries, and to check them."""
