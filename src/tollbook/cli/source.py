@@ -159,7 +159,8 @@ def seek_command(name: str, lane: str, position: int, *, reason: str, by: str | 
             reason=reason,
             at=app.clock.now(),
         )
-    click.echo(f"{lane} goes on at {position}; it stood at {stood}.")
+    before = "it had no position" if stood is None else f"it stood at {stood}"
+    click.echo(f"{lane} goes on at {position}; {before}.")
 
 
 def _failure(one: SourceView) -> str:

@@ -132,6 +132,15 @@ class Pump:
                     wait_seconds = FAILED_SECONDS_MIN
                 stop.wait(wait_seconds)
                 wait_seconds = min(wait_seconds * 2, FAILED_SECONDS_MAX)
+            except Exception as bug:
+                # The runtime isolates the job and starts it again; whoever looks must see it too.
+                self._reporter.failed(
+                    Blocked(
+                        "capture.source_broke",
+                        f"Reading met a bug ({type(bug).__name__}: {bug}): the log tells more.",
+                    )
+                )
+                raise
         self._reporter.say("ended", None)
         return self._pumped
 

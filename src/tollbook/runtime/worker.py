@@ -71,10 +71,6 @@ def work(
         stop.wait()
 
 
-def _read(pump: Pump, stop: threading.Event) -> None:
-    pump.run(stop)
-
-
 class _Summarize:
     """Brings summaries up to date, a bounded part at a time until nothing waits."""
 
@@ -100,6 +96,10 @@ class _Summarize:
         if through > self._swept_through and now - self._swept_at >= SWEEP_SECONDS:
             self._database.vacuum(*FOLDED_TABLES)
             self._swept_at, self._swept_through = now, through
+
+
+def _read(pump: Pump, stop: threading.Event) -> None:
+    pump.run(stop)
 
 
 class _Replay:

@@ -221,6 +221,36 @@ def test_partitions_that_are_added_are_read_from_their_beginning(
     assert street.numbers() == list(range(50))
 
 
+@pytest.mark.parametrize("is_held", [True, False], ids=["held", "left alone"])
+def test_a_group_keeps_a_reader_that_waits_for_its_database_and_throws_out_a_silent_one(
+    rig: KafkaRig, *, is_held: bool
+) -> None:
+    real_only(rig)
+    rig.options = {**rig.options, "max.poll.interval.ms": "6000"}
+    rig.put(bodies(80))
+    source, book = rig.connect(), Book()
+    source.open(book.positions_of)
+    chunks = read_once(source, records_max=20)
+    waiting = threading.Event()
+
+    for _ in range(9):
+        waiting.wait(1)
+        if is_held:
+            assert list(source.hold(chunks)) == list(chunks)
+    # One that was thrown out learns it as soon as it asks again.
+    source.hold(chunks)
+    waiting.wait(0.5)
+    kept = source.hold(chunks)
+    for chunk in kept:
+        book.store(source, chunk)
+    drain(source, book, 80)
+    source.close()
+
+    assert list(kept) == (list(chunks) if is_held else [])
+    assert sorted(book.bodies) == sorted(bodies(80))
+    assert book.bodies.total() == 80
+
+
 def store_as(database: Database, lane: str, first: int, following: int) -> bool:
     """Try to move a lane as a reader does; tell whether it was let in."""
     position = Position(

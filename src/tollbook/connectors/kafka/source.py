@@ -246,6 +246,8 @@ class KafkaSource:
             self._next[one.topic, one.partition] = position
             placed.append(TopicPartition(one.topic, one.partition, position))
         consumer.assign(placed)
+        # The client remembers that a partition was paused, also when it was taken away meanwhile.
+        consumer.resume(placed)
         self._unplaced = None
         self._was_placed = True
         return fresh
@@ -307,8 +309,12 @@ class KafkaSource:
         if self._trouble is None or self._messages:
             return
         since, error = self._trouble
-        if error.code() in _DENIED or self._clock.monotonic() - since > TROUBLE_SECONDS:
+        if error.code() in _DENIED:
             raise _failure(error)
+        if self._clock.monotonic() - since > TROUBLE_SECONDS:
+            # A quiet topic sends no sign that the trouble is over: ask.
+            self._connected().list_topics(timeout=ASK_SECONDS)
+            self._trouble = None
 
     def _chunks(self, records_max: int) -> list[Chunk]:
         """Make chunks of what was collected; a failure to decode leaves it collected."""
