@@ -3,7 +3,7 @@
 import multiprocessing
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -22,6 +22,8 @@ from tollbook.api.v1 import (
     masterdata,
     posting,
     prices,
+    quarantine,
+    reports,
     signals,
     source_objects,
     sources,
@@ -34,6 +36,23 @@ from tollbook.observe.log import configure
 from tollbook.runtime.intake import Intake
 from tollbook.runtime.otlp import MetricsDoor
 from tollbook.runtime.process import collect_rarely, end_with
+
+# Everything but the events themselves, in the order of the OpenAPI document.
+MODULES: Final = (
+    capture,
+    quarantine,
+    reports,
+    mappings,
+    masterdata,
+    billing,
+    posting,
+    control,
+    prices,
+    signals,
+    sources,
+    source_objects,
+    usage,
+)
 
 
 def create() -> FastAPI:
@@ -77,10 +96,7 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     api.router.routes.extend(otlp_routes(metrics, read_body))
     hooks = Hooks(desk, app.clock, app.settings.sources)
     api.router.routes.extend(hook_routes(hooks, read_body))
-    for module in (
-        *(capture, mappings, masterdata, billing, posting, control, prices, signals),
-        *(sources, source_objects, usage),
-    ):
+    for module in MODULES:
         api.include_router(module.router)
     api.add_middleware(LimitBody)
     api.add_middleware(RequireKey, keys=app.settings.api_keys)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final, Literal, NamedTuple
@@ -18,9 +18,12 @@ from tollbook.flow.capture.admit import (
     Verdict,
     admit_all,
 )
+from tollbook.flow.capture.completeness.store import declare
 from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.foreign import Held, Judged, judge_held
 from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id
+from tollbook.flow.capture.reason import require_reason
+from tollbook.flow.capture.watermark import CONTROL_TYPE, read_complete_until
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import read_event_id
@@ -28,8 +31,9 @@ from tollbook.worklist.store import clear_object, open_item
 
 Status = Literal["accepted", "duplicate", "conflict", "rejected", "ignored"]
 
+# What a back-fill brought may be of any age, also when it comes in later.
+BACKFILL_DOOR: Final = "backfill:"
 CONFLICT: Final = "capture.conflict"
-_REPLAY_PAGE: Final = 500
 SWEEP_EVENTS_MAX: Final = 200_000
 
 
@@ -208,7 +212,7 @@ def replay(
     It is closed only when it got through; otherwise it stays, with the reason of this refusal.
     """
     held = _open_quarantined(connection, quarantined, reason)
-    judged = _judge_again(held, admission, at=at)
+    judged = judge_again(held, admission, at=at)
     refused = [verdict for verdict in judged.verdicts if isinstance(verdict, Refused)]
     if len(refused) < len(judged.verdicts):
         answer = _store_again(connection, judged.verdicts, at=at)
@@ -232,7 +236,10 @@ def replay(
     return answer
 
 
-def _judge_again(held: store.Quarantined, admission: Admission, *, at: datetime) -> Judged:
+def judge_again(held: store.Quarantined, admission: Admission, *, at: datetime) -> Judged:
+    """Judge a refused record, as corrected; what a back-fill brought may still be of any age."""
+    if held.door.startswith(BACKFILL_DOOR):
+        admission = replace(admission, takes_any_age=True)
     body = held.corrected or held.raw
     if held.mapping is None:
         return Judged(admit_all([body], admission, at=at))
@@ -244,40 +251,15 @@ def _store_again(connection: Connection, verdicts: Sequence[Verdict], *, at: dat
     """Store what was admitted; of several events the answer that most needs a person."""
     admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
     events.ensure_days(connection, days_of(admitted))
-    answers = capture(connection, verdicts=admitted, door="replay", at=at).answers
+    return most_urgent(capture(connection, verdicts=admitted, door="replay", at=at).answers)
+
+
+def most_urgent(answers: Sequence[Answer]) -> Answer:
+    """Return of the answers to one record's events the one that most needs a person."""
     urgency = ("conflict", "accepted", "duplicate")
+    if not answers:
+        return Answer("ignored", "", "")
     return min(answers, key=lambda answer: urgency.index(answer.status))
-
-
-def replay_all(
-    connection: Connection,
-    *,
-    admission: Admission,
-    by: str,
-    reason: str,
-    at: datetime,
-    code: str | None = None,
-    cause: str | None = None,
-) -> list[Answer]:
-    """Replay every open refusal of a code and cause, for instance after a subject became known."""
-    answers: list[Answer] = []
-    after = ""
-    while page := store.list_quarantine(
-        connection, code=code, cause=cause, after=after, limit=_REPLAY_PAGE
-    ):
-        after = page[-1].quarantine_id
-        answers += [
-            replay(
-                connection,
-                quarantined=held.quarantine_id,
-                admission=admission,
-                by=by,
-                reason=reason,
-                at=at,
-            )
-            for held in page
-        ]
-    return answers
 
 
 def discard(
@@ -296,7 +278,7 @@ def dismiss_conflict(
     connection: Connection, *, conflict: str, by: str, reason: str, at: datetime
 ) -> None:
     """Note that a person looked at a conflict and lets the first event stand."""
-    _require_reason(reason)
+    require_reason(reason)
     if store.get_conflict(connection, conflict) is None:
         raise Rejected("capture.no_such_conflict", f"There is no conflict {conflict}.")
     clear_object(connection, conflict, by=by, resolution=f"first event stands: {reason}", at=at)
@@ -312,7 +294,7 @@ def void_event(
 
     The event stays stored, and its identity stays taken: the right one is sent under a new id.
     """
-    _require_reason(reason)
+    require_reason(reason)
     event = find_event(connection, event_id)
     digest = read_event_id(event_id)
     if event.voided_for is not None:
@@ -369,6 +351,14 @@ def _store_admitted(
     return _answer_repeated(connection, sorted(again), known, group.at)
 
 
+def _declare(connection: Connection, taken: Iterable[Admitted], at: datetime) -> None:
+    """Note what control events declare, in the transaction of the events they came after."""
+    for event in taken:
+        if event.type == CONTROL_TYPE:
+            until = read_complete_until(event.values)
+            declare(connection, source=event.source, complete_until=until, by=event.source, at=at)
+
+
 def _first_of_each(
     admitted: Sequence[tuple[int, Admitted]],
 ) -> tuple[list[tuple[int, Admitted]], list[tuple[int, Admitted]]]:
@@ -394,6 +384,8 @@ def _note_new(connection: Connection, new: Sequence[Admitted], group: _Arriving)
     days = Counter([event.occurred_us // DAY_MICROSECONDS for event in new])
     numbers = [(DAY_ZERO + timedelta(days=day), number) for day, number in days.items()]
     events.insert_days(connection, numbers, receipt=group.receipt)
+    if any(event.type == CONTROL_TYPE for event in new):
+        _declare(connection, new, group.at)
     if group.counting is not None:
         group.counting(connection, new, group.receipt)
         return
@@ -509,7 +501,7 @@ def _rejected(refusal: Refused) -> Answer:
 
 
 def _open_quarantined(connection: Connection, quarantined: str, reason: str) -> store.Quarantined:
-    _require_reason(reason)
+    require_reason(reason)
     held = store.get_quarantined(connection, quarantined, lock=True)
     if held is None:
         raise Rejected("capture.no_such_refusal", f"There is no refused event {quarantined}.")
@@ -519,11 +511,6 @@ def _open_quarantined(connection: Connection, quarantined: str, reason: str) -> 
             f"{quarantined} was {held.state} by {held.closed_by} ({held.reason}).",
         )
     return held
-
-
-def _require_reason(reason: str) -> None:
-    if not reason.strip():
-        raise Rejected("capture.reason_missing", "Say why: the reason goes into the audit trail.")
 
 
 def _shown(raw: bytes) -> str:

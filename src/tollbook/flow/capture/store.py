@@ -205,11 +205,22 @@ def insert_quarantine(
     with connection.cursor() as cursor:
         cursor.executemany(
             """insert into quarantine (quarantine_id, door, received_at, code, message, cause,
-                                       source, event_id, raw, mapping, metadata)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                       source, event_id, event_type, raw, mapping, metadata)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                on conflict do nothing returning quarantine_id""",
             [
-                (kept_as, door, at, r.code, r.message, r.cause, r.source, r.id, r.raw)
+                (
+                    kept_as,
+                    door,
+                    at,
+                    r.code,
+                    r.message,
+                    r.cause,
+                    r.source,
+                    r.id,
+                    r.type or None,
+                    r.raw,
+                )
                 + ((r.origin.mapping, Jsonb(r.origin.metadata)) if r.origin else (None, None))
                 for kept_as, r in sorted(by_id.items())
             ],
