@@ -20,6 +20,7 @@ from tollbook.flow.capture.admit import (
 )
 from tollbook.flow.capture.completeness.store import declare
 from tollbook.flow.capture.events import store as events
+from tollbook.flow.capture.firsts import first_of_each
 from tollbook.flow.capture.foreign import Held, Judged, judge_held
 from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id
 from tollbook.flow.capture.reason import require_reason
@@ -333,7 +334,7 @@ def _store_admitted(
     connection: Connection, admitted: Sequence[tuple[int, Admitted]], group: _Arriving
 ) -> dict[int, Answer]:
     """Store events, each with its position, and return the answers of those that were not new."""
-    first, again = _first_of_each(admitted)
+    first, again = first_of_each(admitted)
     known = events.insert_new(
         connection, first, receipt=group.receipt, is_repeat_likely=group.is_repeat_likely
     )
@@ -357,27 +358,6 @@ def _declare(connection: Connection, taken: Iterable[Admitted], at: datetime) ->
         if event.type == CONTROL_TYPE:
             until = read_complete_until(event.values)
             declare(connection, source=event.source, complete_until=until, by=event.source, at=at)
-
-
-def _first_of_each(
-    admitted: Sequence[tuple[int, Admitted]],
-) -> tuple[list[tuple[int, Admitted]], list[tuple[int, Admitted]]]:
-    """Part the first arrival of each identity and day, in their order, from the others."""
-    digests = {one[1].digest: one for one in reversed(admitted)}
-    first = [digests[digest] for digest in sorted(digests)]
-    if len(first) == len(admitted):
-        return first, []
-    again = []
-    other_days: dict[tuple[bytes, int], tuple[int, Admitted]] = {}
-    for one in [one for one in admitted if digests[one[1].digest] is not one]:
-        is_same_day = digests[one[1].digest][1].day_number == one[1].day_number
-        if is_same_day or other_days.setdefault(one[1].key, one) is not one:
-            again.append(one)
-    return sorted([*first, *other_days.values()], key=_digest_of), again
-
-
-def _digest_of(one: tuple[int, Admitted]) -> bytes:
-    return one[1].digest
 
 
 def _note_new(connection: Connection, new: Sequence[Admitted], group: _Arriving) -> None:

@@ -13,7 +13,7 @@ from tollbook.storage.database import Connection
 
 _COLUMNS: Final = """
     quarantine_id, door, received_at, code, message, cause, source, event_id, raw, state, corrected,
-    closed_at, closed_by, reason"""
+    closed_at, closed_by, reason, mapping, metadata"""
 
 _CHOSEN: Final = """
     (%(state)s::text is null or state = %(state)s)
