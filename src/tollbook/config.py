@@ -27,6 +27,15 @@ VARIABLES: Final[Mapping[str, str]] = {
     "future_hours_max": "TOLLBOOK_FUTURE_HOURS_MAX",
     "log_format": "TOLLBOOK_LOG_FORMAT",
     "tryton_venv": "TOLLBOOK_TRYTON",
+    "issuer": "TOLLBOOK_ISSUER",
+    "issuer_audience": "TOLLBOOK_ISSUER_AUDIENCE",
+    "issuer_keys": "TOLLBOOK_ISSUER_KEYS",
+    "issuer_algorithms": "TOLLBOOK_ISSUER_ALGORITHMS",
+    "events_per_second": "TOLLBOOK_EVENTS_PER_SECOND",
+    "requests_per_second": "TOLLBOOK_REQUESTS_PER_SECOND",
+    "body_seconds": "TOLLBOOK_BODY_SECONDS",
+    "inflight_megabytes": "TOLLBOOK_INFLIGHT_MEGABYTES",
+    "wait_milliseconds_max": "TOLLBOOK_WAIT_MILLISECONDS_MAX",
 }
 _NOT_IN_FILE: Final = frozenset({"home", "actor"})
 
@@ -53,6 +62,10 @@ class Settings:
     `home` holds the embedded database and logs. `database_url` empty means the embedded server.
     `api_keys` empty means no key is asked, which is only allowed on the loopback address.
     `tryton_venv` is where the sandbox's Tryton is installed (`erp/tryton/setup.sh`).
+    `issuer`, `issuer_audience` and `issuer_keys` (a URL or a file) let tokens of one issuer in.
+    The rates are those of a caller whose key says nothing; 0 is no limit.
+    `inflight_megabytes` is what all bodies in one process may hold at a time.
+    `wait_milliseconds_max` is how old the oldest waiting event may be before more are refused.
     """
 
     home: Path
@@ -66,6 +79,15 @@ class Settings:
     future_hours_max: int = 24
     log_format: str = LOG_FORMATS[0]
     tryton_venv: Path = Path(".venv-tryton")
+    issuer: str = ""
+    issuer_audience: str = ""
+    issuer_keys: str = ""
+    issuer_algorithms: tuple[str, ...] = ()
+    events_per_second: int = 0
+    requests_per_second: int = 0
+    body_seconds: int = 60
+    inflight_megabytes: int = 160
+    wait_milliseconds_max: int = 750
     targets: Mapping[str, SystemSettings] = field(default_factory=dict)
     sources: Mapping[str, SystemSettings] = field(default_factory=dict)
 
@@ -94,6 +116,19 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         future_hours_max=source.number("future_hours_max", _DEFAULT.future_hours_max, at_least=0),
         log_format=source.choice("log_format", LOG_FORMATS),
         tryton_venv=Path(source.text("tryton_venv", str(_DEFAULT.tryton_venv))).absolute(),
+        issuer=source.text("issuer", _DEFAULT.issuer),
+        issuer_audience=source.text("issuer_audience", _DEFAULT.issuer_audience),
+        issuer_keys=source.text("issuer_keys", _DEFAULT.issuer_keys),
+        issuer_algorithms=source.texts("issuer_algorithms"),
+        events_per_second=source.number("events_per_second", 0, at_least=0),
+        requests_per_second=source.number("requests_per_second", 0, at_least=0),
+        body_seconds=source.number("body_seconds", _DEFAULT.body_seconds, at_least=1),
+        inflight_megabytes=source.number(
+            "inflight_megabytes", _DEFAULT.inflight_megabytes, at_least=130
+        ),
+        wait_milliseconds_max=source.number(
+            "wait_milliseconds_max", _DEFAULT.wait_milliseconds_max, at_least=50
+        ),
         targets=_systems("targets", file.get("targets", {}), env),
         sources=_systems("sources", file.get("sources", {}), env),
     )

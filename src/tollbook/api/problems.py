@@ -39,8 +39,11 @@ _MISSING: Final = frozenset(
         "post.unknown",
         "trace.unknown_id",
         "worklist.unknown",
+        "api.unknown_key",
     }
 )
+# Codes that mean "this caller may not".
+_FORBIDDEN: Final = frozenset({"api.scope_missing", "api.source_not_allowed"})
 
 # How the OpenAPI document describes every refusal.
 PROBLEM_RESPONSE: Final[dict[str, Any]] = {
@@ -75,11 +78,17 @@ def problem(
 
 def of_failure(failure: Failure) -> JSONResponse:
     """Answer with what a failure says, and the status that tells what to do next."""
-    status = 404 if failure.code in _MISSING else _STATUS[type(failure)]
+    status = _status_of(failure)
     headers = {}
     if isinstance(failure, Transient):
         headers["Retry-After"] = str(failure.retry_after_seconds or RETRY_SECONDS)
     return problem(status, failure.code, failure.message, headers=headers, ids=failure.ids)
+
+
+def _status_of(failure: Failure) -> int:
+    if failure.code in _FORBIDDEN:
+        return 403
+    return 404 if failure.code in _MISSING else _STATUS[type(failure)]
 
 
 def install(app: FastAPI) -> None:

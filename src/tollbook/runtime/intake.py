@@ -154,7 +154,7 @@ class Desk:
                 if within is not None:
                     within(connection)
                 if judged.ignored:
-                    store.add_tally(connection, self._process, [("ignored", judged.ignored)])
+                    store.add_tally(connection, self._process, door, [("ignored", judged.ignored)])
 
             def then_all(connection: Connection, captured: Captured) -> None:
                 if then is not None:
@@ -220,7 +220,7 @@ class Desk:
                         is_repeat_likely=self._repeats_ahead > 0,
                         counting=self._count,
                     )
-                    store.add_tally(connection, self._process, captured.counts.items())
+                    store.add_tally(connection, self._process, door, captured.tally.items())
                     if then is not None:
                         then(connection, captured)
                     return captured

@@ -101,6 +101,15 @@ class Database:
             return False
         return True
 
+    def connections(self) -> dict[str, int]:
+        """Return how many connections are open, how many of them idle, and who waits for one."""
+        said = self._pool.get_stats()
+        return {
+            "open": said.get("pool_size", 0),
+            "idle": said.get("pool_available", 0),
+            "waiting": said.get("requests_waiting", 0),
+        }
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()

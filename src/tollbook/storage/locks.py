@@ -15,6 +15,7 @@ class Lock(IntEnum):
     SUMMARIZE = 7_022_511_005
     DECIDE_CHARGES = 7_022_511_006
     SWEEP_IDENTITIES = 7_022_511_007
+    MANAGE_KEYS = 7_022_511_012
 
 
 def hold_lock(connection: Connection, lock: Lock) -> None:

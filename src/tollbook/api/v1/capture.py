@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from tollbook.api.context import Actor, AppHere, ExactJson, Identifier, InTransaction, raw_body
+from tollbook.api.typed import one
 from tollbook.app import App
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step
@@ -109,7 +110,7 @@ def void_many(body: Voiding, app: AppHere, by: Actor) -> Any:
     return to_builtins(voided)
 
 
-@router.get("/v1/events/{event_id}", summary="Show a captured event")
+@router.get("/v1/events/{event_id}", summary="Show a captured event", responses=one("StoredEvent"))
 def show_event(event_id: Identifier, connection: InTransaction) -> Any:
     """Return a captured event by our `evt_` id: how it came, and what became of it."""
     (found,) = seen(connection, [step.find_event(connection, event_id)])

@@ -27,7 +27,7 @@ from tollbook.flow.capture.identity import (
     microseconds,
     quarantine_id,
 )
-from tollbook.flow.capture.json_text import canonical
+from tollbook.flow.capture.json_text import canonical, may_be_deep
 from tollbook.flow.capture.mapping import (
     OTLP_MAPPING,
     CompiledMapping,
@@ -244,6 +244,8 @@ def _quick_door(admission: Admission, latest: datetime) -> Callable[[bytes], Adm
             or not OLDEST <= moment <= latest
             or not is_wholly_read(raw, event, data)
             or len(raw) > EVENT_BYTES_MAX
+            # What a quick type reads is flat.
+            or (type(values) is dict and may_be_deep(raw))
         ):
             return None
         since = moment - ZERO

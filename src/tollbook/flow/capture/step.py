@@ -18,13 +18,13 @@ from tollbook.flow.capture.admit import (
     Verdict,
     admit_all,
 )
-from tollbook.flow.capture.completeness.store import declare
+from tollbook.flow.capture.completeness.store import declare_all
 from tollbook.flow.capture.events import store as events
-from tollbook.flow.capture.firsts import first_of_each
 from tollbook.flow.capture.foreign import Held, Judged, judge_held
 from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id
 from tollbook.flow.capture.reason import require_reason
-from tollbook.flow.capture.watermark import CONTROL_TYPE, read_complete_until
+from tollbook.flow.capture.repeats import first_of_each
+from tollbook.flow.capture.watermark import CONTROL_TYPE
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import read_event_id
@@ -78,6 +78,14 @@ class Captured:
         counts: Counter[Status] = Counter(answer.status for answer in self.others.values())
         counts["accepted"] = len(self.verdicts) - len(self.others)
         return counts
+
+    @property
+    def tally(self) -> Counter[str]:
+        """How many events had each answer, and how many were refused with each code."""
+        found: Counter[str] = Counter()
+        found.update(self.counts)
+        found.update(a.code for a in self.others.values() if a.status == "rejected")
+        return found
 
     def part(self, start: int, stop: int) -> "Captured":
         """Return what became of some of the events."""
@@ -352,20 +360,12 @@ def _store_admitted(
     return _answer_repeated(connection, sorted(again), known, group.at)
 
 
-def _declare(connection: Connection, taken: Iterable[Admitted], at: datetime) -> None:
-    """Note what control events declare, in the transaction of the events they came after."""
-    for event in taken:
-        if event.type == CONTROL_TYPE:
-            until = read_complete_until(event.values)
-            declare(connection, source=event.source, complete_until=until, by=event.source, at=at)
-
-
 def _note_new(connection: Connection, new: Sequence[Admitted], group: _Arriving) -> None:
     days = Counter([event.occurred_us // DAY_MICROSECONDS for event in new])
     numbers = [(DAY_ZERO + timedelta(days=day), number) for day, number in days.items()]
     events.insert_days(connection, numbers, receipt=group.receipt)
     if any(event.type == CONTROL_TYPE for event in new):
-        _declare(connection, new, group.at)
+        declare_all(connection, new, at=group.at)
     if group.counting is not None:
         group.counting(connection, new, group.receipt)
         return

@@ -1,12 +1,13 @@
 """The SQL of source watermarks and of overrides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from psycopg.rows import class_row
 
-from tollbook.flow.capture.watermark import CONTROL_TYPE
+from tollbook.flow.capture.admit import Admitted
+from tollbook.flow.capture.watermark import CONTROL_TYPE, read_complete_until
 from tollbook.storage.database import Connection
 
 
@@ -67,6 +68,14 @@ def declare(
         },
     ).fetchone()
     return row is not None
+
+
+def declare_all(connection: Connection, taken: Iterable[Admitted], *, at: datetime) -> None:
+    """Note what control events declare, in the transaction of the events they came after."""
+    for event in taken:
+        if event.type == CONTROL_TYPE:
+            until = read_complete_until(event.values)
+            declare(connection, source=event.source, complete_until=until, by=event.source, at=at)
 
 
 def watermarks(connection: Connection, sources: Sequence[str] | None = None) -> list[Watermark]:

@@ -1,6 +1,6 @@
 """Replays or discards many refused events: a page a call, each with its own answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -57,12 +57,12 @@ def replay_page(
     admitted = [one for verdicts in judged for one in verdicts if isinstance(one, Admitted)]
     answers = iter(_capture(connection, admitted, at))
     told: list[Answer] = []
-    refusals: dict[Quarantined, Refused] = {}
+    refusals: list[tuple[Quarantined, Refused]] = []
     for held, verdicts in zip(page, judged, strict=True):
         mine = [next(answers) for one in verdicts if isinstance(one, Admitted)]
         refused = [one for one in verdicts if isinstance(one, Refused)]
         if refused:
-            refusals[held] = refused[0]
+            refusals.append((held, refused[0]))
             told.append(_rejected(refused[0], held))
         else:
             told.append(most_urgent(mine))
@@ -161,19 +161,21 @@ def _rejected(refusal: Refused, held: Quarantined) -> Answer:
 
 
 def _note_refusals(
-    connection: Connection, refusals: Mapping[Quarantined, Refused], *, by: str, at: datetime
+    connection: Connection,
+    refusals: Sequence[tuple[Quarantined, Refused]],
+    *,
+    by: str,
+    at: datetime,
 ) -> None:
     """Keep the new reason of each, and move to its work item what has another cause now."""
-    differing = {
-        held: refusal
-        for held, refusal in refusals.items()
+    differing = [
+        (held, refusal)
+        for held, refusal in refusals
         if (held.code, held.cause, held.message) != (refusal.code, refusal.cause, refusal.message)
-    }
-    store.set_refusals(
-        connection, {held.quarantine_id: refusal for held, refusal in differing.items()}
-    )
+    ]
+    store.set_refusals(connection, {held.quarantine_id: refusal for held, refusal in differing})
     moved: dict[tuple[str, str, str], list[str]] = {}
-    for held, refusal in differing.items():
+    for held, refusal in differing:
         if (held.code, held.cause) != (refusal.code, refusal.cause):
             key = (refusal.code, refusal.cause, refusal.message)
             moved.setdefault(key, []).append(held.quarantine_id)

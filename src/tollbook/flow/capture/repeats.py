@@ -1,4 +1,4 @@
-"""Parts the first arrivals of a group from those that repeat their identity."""
+"""Parts the first arrival of each identity and day in a group from those that repeat it."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from tollbook.flow.capture.admit import Admitted
 def first_of_each(
     admitted: Sequence[tuple[int, Admitted]],
 ) -> tuple[list[tuple[int, Admitted]], list[tuple[int, Admitted]]]:
-    """Part the first arrival of each identity and day, by their digests, from the others."""
+    """Part the first arrival of each identity and day, in their order, from the others."""
     digests = {one[1].digest: one for one in reversed(admitted)}
     first = [digests[digest] for digest in sorted(digests)]
     if len(first) == len(admitted):
