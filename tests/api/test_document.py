@@ -13,7 +13,7 @@ from tollbook.api.app import build
 from tollbook.app import App
 
 UNDOCUMENTED = {"/openapi.json"}
-ON_THE_LOOP = {"/v1/events", "/openapi.json"}
+ON_THE_LOOP = {"/v1/events", "/v1/otlp/v1/metrics", "/v1/hooks/{source}", "/openapi.json"}
 
 
 def routes_of(api: FastAPI) -> Iterator[Route | APIRoute]:

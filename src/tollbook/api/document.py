@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from tollbook.access.scopes import MEANINGS
+from tollbook.api.doors_schema import DOORS
 from tollbook.api.events_schema import EVENTS_PATH
 from tollbook.api.permissions import is_open, needed_scope
 from tollbook.api.typed import COMPONENTS
@@ -34,7 +35,7 @@ def complete(api: FastAPI, settings: Settings) -> None:
     def openapi() -> dict[str, Any]:
         if not described:
             described.update(generated())
-            described["paths"] = {"/v1/events": EVENTS_PATH, **described["paths"]}
+            described["paths"] = {"/v1/events": EVENTS_PATH, **DOORS, **described["paths"]}
             components = described.setdefault("components", {})
             components.setdefault("schemas", {}).update(COMPONENTS)
             components["securitySchemes"] = {**_SCHEMES, **_outside(settings)}

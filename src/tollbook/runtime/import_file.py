@@ -16,7 +16,7 @@ from tollbook.sdk.drops.unpack import sha256_of
 from tollbook.sdk.source import Chunk, SourceRecord
 
 DOOR: Final = "file"
-ROWS_PER_COMMIT: Final = 5_000
+ROWS_PER_COMMIT: Final = 20_000
 BYTES_PER_COMMIT: Final = 64_000_000
 # What a file is taken for when neither its name nor its content tells.
 OTHERWISE: Final = "jsonl"
@@ -81,11 +81,19 @@ def batches(stored: IO[bytes], file: Path) -> Iterator[Sequence[bytes]]:
 
 
 def _joined(rows: Iterator[Batch]) -> Iterator[Batch]:
-    """Join and cut batches to what one commit takes."""
+    """Join batches to what one commit takes; what came before damage is given before it is told."""
     bodies: list[bytes] = []
     refusals: dict[int, Rejected] = {}
     size = 0
-    for batch in rows:
+    failure: Rejected | None = None
+    while True:
+        try:
+            batch = next(rows, None)
+        except Rejected as error:
+            failure = error
+            batch = None
+        if batch is None:
+            break
         refusals |= {len(bodies) + at: one for at, one in batch.refusals.items()}
         bodies += batch.bodies
         size += sum(map(len, batch.bodies))
@@ -94,6 +102,8 @@ def _joined(rows: Iterator[Batch]) -> Iterator[Batch]:
             bodies, refusals, size = [], {}, 0
     if bodies:
         yield Batch(bodies, refusals)
+    if failure is not None:
+        raise failure
 
 
 def _records(batch: Batch, metadata: Mapping[str, str], first: int) -> list[SourceRecord]:
