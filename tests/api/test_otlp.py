@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from api_client import Api, company
 from tollbook.flow.capture import store
+from tollbook.runtime.otlp import MetricsDoor
 
 PATH = "/v1/otlp/v1/metrics"
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -212,6 +214,21 @@ def test_a_mapping_named_otlp_takes_the_place_of_the_default(door: Api) -> None:
     with door.app.database.transaction() as connection:
         rows = connection.execute("select type, subject, data::jsonb from usage_event").fetchall()
     assert rows == [("call", "bob", {"model": "m", "tokens": 5})]
+
+
+def test_two_requests_at_once_never_count_the_same_twice(door: Api) -> None:
+    app = door.app
+    metrics = MetricsDoor(app.desk(), app.database, app.clock)
+    requests = [request(total(point(second, second * 10))) for second in range(10, 34)]
+
+    with ThreadPoolExecutor(4) as threads:
+        taken = list(threads.map(metrics.take, requests))
+
+    with app.database.transaction() as connection:
+        row = connection.execute("select total from otlp_series").fetchone()
+    assert row is not None
+    assert sum(values(door)) == row[0]
+    assert len(values(door)) + sum(one.refused for one in taken) == len(requests)
 
 
 def protobuf(*points: pb.NumberDataPoint) -> bytes:

@@ -225,6 +225,28 @@ def test_a_record_that_the_mapping_now_ignores_is_closed(
     assert held(database) == []
 
 
+def test_many_are_replayed_by_their_mapping_too(
+    database: Database, gateway: Desk, clock: FixedClock
+) -> None:
+    take(gateway, record(call(1, **{"in": 7.5}), call(2)), record(call(3, **{"in": "x"})))
+    event = DOCUMENT["event"]
+    rounded = {"path": "@.in", "as": "integer", "round": "up"}
+    changed = {**event, "data": {**event["data"], "input_tokens": rounded}}
+    apply(database, clock, DOCUMENT | {"version": 2, "event": changed})
+
+    with database.transaction() as connection:
+        answers, _ = replay_pages(
+            connection,
+            Which(),
+            admission=gateway.admission(at_once=True),
+            at=clock.now(),
+            **WHO,
+        )
+
+    assert sorted(answer.status for answer in answers) == ["accepted", "rejected"]
+    assert [kept.code for kept in held(database)] == ["capture.unmappable"]
+
+
 def test_a_mapping_that_cannot_be_used_stops_its_own_records_only(
     database: Database, gateway: Desk
 ) -> None:

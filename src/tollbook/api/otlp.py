@@ -2,9 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from decimal import Decimal
-from numbers import Real
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -16,6 +14,7 @@ from starlette.routing import Route
 from tollbook.errors import Blocked, Failure, Rejected, Transient
 from tollbook.flow.capture.json_text import exact_number
 from tollbook.runtime.otlp import MetricsDoor, PointsTaken
+from tollbook.runtime.protobuf import plain
 
 PATH: Final = "/v1/otlp/v1/metrics"
 PROTOBUF: Final = "application/x-protobuf"
@@ -126,7 +125,7 @@ class _Protobuf:
             request = self._messages.ExportMetricsServiceRequest.FromString(body)
         except self._refusal as error:
             raise _bad(str(error)) from None
-        return _plain(request)
+        return plain(request)
 
     def answer(self, taken: PointsTaken) -> bytes:
         response = self._messages.ExportMetricsServiceResponse()
@@ -142,29 +141,6 @@ class _Protobuf:
         length = len(text)
         size = bytes([length]) if length < 128 else bytes([length % 128 | 128, length // 128])
         return bytes([0x08, code, 0x12]) + size + text
-
-
-def _plain(message: Any) -> dict[str, Any]:
-    """Turn a message into what OTLP's JSON would decode to; a double becomes what it is printed as."""
-    return {
-        field.json_name: _value(value)
-        for field, value in message.ListFields()
-        if field.name != "exemplars"
-    }
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, Real):
-        # A double of protobuf: what it prints is what the sender meant.
-        number = Decimal(repr(value))
-        return number if number.is_finite() else None
-    if isinstance(value, Sequence):
-        return [_value(item) for item in value]
-    return _plain(value)
 
 
 def _message(taken: PointsTaken) -> str:

@@ -83,6 +83,14 @@ def _bounded(number: str | int | Decimal, found: Any, *, is_fine: bool) -> Decim
         raise ValueError(f"{named(found)} is no number that can be taken: {error}") from None
 
 
+def to_quantity(value: Decimal) -> Decimal:
+    """Return a number that was computed, if a quantity can be so large and so fine; else ValueError."""
+    exponent = value.as_tuple().exponent
+    if -_BOUND < value < _BOUND and isinstance(exponent, int) and exponent >= -DECIMALS_MAX:
+        return value
+    return _bounded(value, value, is_fine=False)
+
+
 def to_integer(value: Any) -> int:
     """Read a whole number, or a text that is one; ValueError otherwise."""
     if type(value) is int and -_BOUND < value < _BOUND:

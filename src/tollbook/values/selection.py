@@ -139,13 +139,13 @@ def as_text(value: Any) -> str:
     raise ValueError(f"it is {named(value)}, not one value")
 
 
-def as_bytes(value: Any) -> bytes:
-    """Write any value so that equal values, and only they, give equal bytes."""
+def as_distinct(value: Any) -> str:
+    """Write a value as people read it, a list or an object as JSON with its names in order."""
     if value is None:
-        return b"-"
+        return ""
     if isinstance(value, dict | list):
-        return b"=" + _SORTED.encode(value)
-    return b"=" + as_text(value).encode()
+        return _SORTED.encode(value).decode()
+    return as_text(value)
 
 
 def named(value: Any) -> str:

@@ -15,13 +15,14 @@ from tollbook.values.conversion import (
     to_bool,
     to_decimal,
     to_integer,
+    to_quantity,
     to_whole,
 )
 from tollbook.values.selection import (
     PLACES,
     Context,
     Selection,
-    as_bytes,
+    as_distinct,
     as_text,
     named,
     parse_selection,
@@ -213,13 +214,18 @@ def _fill(parts: Sequence[str | Selection], blank: str | None) -> Read:
 
 def _hash(picks: Sequence[Read]) -> Read:
     def hashed(context: Context) -> str | None:
-        values = [pick(context) for pick in picks]
-        if all(value is None or value == "" for value in values):
-            return None
         # Lengths first, so that ("ab", "c") and ("a", "bc") differ.
-        texts = [as_bytes(value) for value in values]
-        content = b"".join(b"%d:%b" % (len(text), text) for text in texts)
-        return blake2b(content, digest_size=_HASH_BYTES).hexdigest()
+        parts = []
+        is_empty = True
+        for pick in picks:
+            value = pick(context)
+            if value is not None and value != "":
+                is_empty = False
+            text = value if type(value) is str else as_distinct(value)
+            parts.append(f"{len(text)}:{text}" if value is not None else "-")
+        if is_empty:
+            return None
+        return blake2b("".join(parts).encode(), digest_size=_HASH_BYTES).hexdigest()
 
     return hashed
 
@@ -315,7 +321,7 @@ def _scale_steps(rule: FieldRule, multiply: Decimal | None) -> list[Conversion]:
         steps.append(lambda value: scaled(value, multiply=multiply, divide=rule.divide))
     if steps:
         # What was multiplied may have become larger, or finer, than a quantity can be.
-        steps.append(to_decimal)
+        steps.append(to_quantity)
     steps.append(to_whole if rule.kind == "integer" else _plain_number)
     return steps
 

@@ -1,7 +1,7 @@
 """The SQL of receipts, of the ledger of identities, of conflicts and of the quarantine."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -65,7 +65,7 @@ class Quarantined:
     closed_by: str | None
     reason: str | None
     mapping: str | None = None
-    metadata: Mapping[str, str] | None = None
+    metadata: Mapping[str, str] | None = field(default=None, hash=False)
 
 
 def intake_watermark(connection: Connection) -> int:
