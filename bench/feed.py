@@ -121,7 +121,8 @@ def cpu_seconds(root: int) -> float:
         except OSError:
             continue
         pid = int(place.parent.name)
-        parents[pid], spent[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
+        # Its own, and that of children that have ended.
+        parents[pid], spent[pid] = int(fields[1]), sum(map(int, fields[11:15]))
 
     def descends(pid: int) -> bool:
         return pid == root or (pid in parents and descends(parents[pid]))

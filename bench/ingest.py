@@ -1,7 +1,8 @@
-"""Measures HTTP ingestion: events a second until the last is durable and de-duplicated.
+"""Measures the HTTP door: events a second until the last is durable, de-duplicated and counted.
 
-Starts an embedded PostgreSQL and a real server in a temporary home, sends prepared batches from a
-process of its own, and proves the result by SQL.
+Starts an embedded PostgreSQL and a real server in a temporary home, sends prepared batches from a process
+of its own on the same machine, and proves the result by SQL. With `--worker` a worker folds summaries and
+sweeps identities at the same time, as in production.
 """
 
 import argparse
@@ -11,115 +12,55 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import Random
 
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
-from starlette.applications import Starlette
+import feed
 
-from tollbook.api.intake import intake_routes
-from tollbook.config import Settings
-from tollbook.runtime.intake import Desk, Intake
-from tollbook.runtime.process import collect_rarely
 from tollbook.storage import embedded
 from tollbook.storage.database import Database
 from tollbook.storage.migrate import migrate
-from tollbook.values.clock import SystemClock
-
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
-
-from door import SUBJECTS, furnish
 
 PORT = 8479
 CONNECTIONS = 24
 HEADERS = {"content-type": "application/cloudevents-batch+json", "prefer": "return=minimal"}
-START = datetime(2023, 11, 16, tzinfo=UTC)
-DUPLICATE_EVERY = 100
-INVALID_EVERY = 200
 
 
-def create() -> Starlette:
-    collect_rarely()
-    database = Database(os.environ["BENCH_DSN"], size=4)
-    intake = Intake(Desk(database, SystemClock(), future_hours_max=24))
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        with intake:
-            yield
-
-    return Starlette(routes=intake_routes(intake), lifespan=lifespan)
-
-
-def serve() -> None:
-    Granian(
-        "ingest:create",
-        address="127.0.0.1",
-        port=PORT,
-        interface=Interfaces.ASGI,
-        factory=True,
-        workers=Settings(home=Path()).api_processes,
-        log_level=LogLevels.warning,
-        log_access=False,
-    ).serve()
-
-
-def line(number: int, random: Random) -> bytes:
-    subject = random.choice(SUBJECTS)
-    at = START + timedelta(milliseconds=number % 86_400_000)
-    if number % INVALID_EVERY == INVALID_EVERY // 4:
-        subject = f"cus_unknown_{number % 7}"
-    return (
-        f'{{"specversion":"1.0","id":"{random.getrandbits(122):032x}","source":"/inference/us",'
-        f'"type":"llm.request","subject":"{subject}","time":"{at:%Y-%m-%dT%H:%M:%S.%f}Z",'
-        '"datacontenttype":"application/json","data":{"model":"code-small","region":"us",'
-        f'"input_tokens":{random.randrange(9000)},"output_tokens":{random.randrange(900)}}}}}'
-    ).encode()
-
-
-def batches(events: int, size: int) -> list[bytes]:
-    random = Random(7)
-    lines: list[bytes] = []
-    for number in range(events):
-        repeats = number % DUPLICATE_EVERY == DUPLICATE_EVERY - 1
-        lines.append(lines[-random.randrange(1, 50)] if repeats else line(number, random))
+def bodies(events: int, size: int, first: int) -> list[bytes]:
+    lines = list(feed.lines(events, first=first))
     return [
         b"[" + b",".join(lines[start : start + size]) + b"]" for start in range(0, events, size)
     ]
 
 
-def send(events: int, size: int) -> None:
-    bodies = batches(events, size)
+def send(events: int, size: int, first: int, connections: int) -> None:
+    """Send all batches when told to go, then print the latencies of the answers."""
+    waiting = iter(bodies(events, size, first))
     print("ready", flush=True)
     sys.stdin.readline()
-    waiting = iter(bodies)
+    seconds: list[float] = []
 
-    def work() -> int:
+    def work() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", PORT)
-        acknowledged = 0
         while (body := next(waiting, None)) is not None:
+            began = time.perf_counter()
             connection.request("POST", "/v1/events", body, HEADERS)
             response = connection.getresponse()
             response.read()
             assert response.status == 200, response.status
-            acknowledged += 1
+            seconds.append(time.perf_counter() - began)
         connection.close()
-        return acknowledged
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        done = sum(pool.map(lambda _: work(), range(CONNECTIONS)))
-    assert done == len(bodies)
-    print("done", flush=True)
+    with ThreadPoolExecutor(connections) as pool:
+        for future in [pool.submit(work) for _ in range(connections)]:
+            future.result()
+    seconds.sort()
+    shown = [seconds[int(len(seconds) * share)] * 1000 for share in (0.5, 0.99)]
+    print("done", *(f"{one:.1f}" for one in shown), flush=True)
 
 
 def wait_for_server() -> None:
-    for _ in range(200):
+    for _ in range(400):
         try:
             connection = http.client.HTTPConnection("127.0.0.1", PORT)
             connection.request("POST", "/v1/events", b"[]", HEADERS)
@@ -131,101 +72,105 @@ def wait_for_server() -> None:
     raise SystemExit("the server did not start")
 
 
-def cpu_seconds(root: int) -> float:
-    """Return the processor time of a process and its descendants so far."""
-    parents, spent = {}, {}
-    for place in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = place.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        pid = int(place.parent.name)
-        parents[pid], spent[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
+class Rig:
+    """A server, its database and if asked a worker, in a temporary home."""
 
-    def descends(pid: int) -> bool:
-        return pid == root or (pid in parents and descends(parents[pid]))
-
-    return sum(ticks for pid, ticks in spent.items() if descends(pid)) / os.sysconf("SC_CLK_TCK")
-
-
-def measure(events: int, size: int, postgres: embedded.EmbeddedServer) -> dict[str, float]:
-    here = Path(__file__).resolve()
-    run = [sys.executable, str(here), f"--events={events}", f"--batch={size}"]
-    server = subprocess.Popen(
-        [*run, "--serve"], cwd=here.parent, env=os.environ | {"BENCH_DSN": postgres.dsn}
-    )
-    sender = subprocess.Popen(
-        [*run, "--send"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
+    def __init__(self, home: str, *, worker: bool) -> None:
+        Path(home).chmod(0o755)
+        self.home = Path(home)
+        self.postgres = embedded.start(self.home)
+        migrate(self.postgres.dsn)
+        self.database = Database(self.postgres.dsn, size=2)
+        feed.furnish(self.database)
+        environment = {
+            **os.environ,
+            "TOLLBOOK_HOME": home,
+            "DATABASE_URL": self.postgres.dsn,
+            "TOLLBOOK_API_PORT": str(PORT),
+        }
+        commands = ["serve", "worker"] if worker else ["serve"]
+        self.processes = [
+            subprocess.Popen([sys.executable, "-m", "tollbook.cli", command], env=environment)
+            for command in commands
+        ]
         wait_for_server()
-        sender.stdout.readline()
-        before = [cpu_seconds(server.pid), cpu_seconds(postgres.pid), cpu_seconds(sender.pid)]
-        began = time.perf_counter()
-        sender.stdin.write("go\n")
-        sender.stdin.flush()
-        assert sender.stdout.readline().strip() == "done"
-        seconds = time.perf_counter() - began
-        after = [cpu_seconds(server.pid), cpu_seconds(postgres.pid), cpu_seconds(sender.pid)]
-        python, database, sending = (new - old for new, old in zip(after, before, strict=True))
-        assert sender.wait() == 0
-        return {"seconds": seconds, "python": python, "database": database, "sender": sending}
-    finally:
-        sender.kill()
-        server.terminate()
-        server.wait()
+
+    def measure(
+        self, events: int, size: int, *, first: int = 0, connections: int = CONNECTIONS
+    ) -> dict[str, float]:
+        """Send events and return what it took."""
+        run = [sys.executable, __file__, f"--events={events}", f"--batch={size}"]
+        sender = subprocess.Popen(
+            [*run, f"--first={first}", f"--connections={connections}", "--send"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        watched = {
+            "python": [process.pid for process in self.processes],
+            "database": [self.postgres.pid],
+            "sender": [sender.pid],
+        }
+
+        def spent() -> dict[str, float]:
+            return {
+                part: sum(feed.cpu_seconds(pid) for pid in pids) for part, pids in watched.items()
+            }
+
+        try:
+            sender.stdout.readline()
+            before, began = spent(), time.perf_counter()
+            sender.stdin.write("go\n")
+            sender.stdin.flush()
+            said = sender.stdout.readline().split()
+            seconds, after = time.perf_counter() - began, spent()
+            assert said[0] == "done"
+            assert sender.wait() == 0
+        finally:
+            sender.kill()
+        took = {part: (after[part] - before[part]) / events * 1e6 for part in watched}
+        return {"seconds": seconds, "p50": float(said[1]), "p99": float(said[2]), **took}
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.database.close()
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait()
+        embedded.stop(self.home)
 
 
-def prove(database: Database, events: int) -> tuple[int, int]:
-    with database.transaction() as connection:
-        row = connection.execute(
-            """select (select count(*) from usage_event), (select sum(events) from intake_day),
-                      (select count(distinct (source, event_id)) from usage_event),
-                      (select count(*) from quarantine)"""
-        ).fetchone()
-    stored, identities, distinct, refused = row
-    assert stored == identities == distinct
-    assert refused > 0
-    assert stored + refused + events // DUPLICATE_EVERY == events
-    return stored, refused
+def report(name: str, events: int, measured: dict[str, float]) -> None:
+    print(f"{name:44}{events / measured['seconds']:>10,.0f} events a second", end="")
+    print(f"   answer p50 {measured['p50']:.0f} ms, p99 {measured['p99']:.0f} ms", end="")
+    parts = ", ".join(f"{part} {measured[part]:.1f}" for part in ("python", "database", "sender"))
+    print(f"   CPU us an event: {parts}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--batch", type=int, default=1000)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
+    parser.add_argument("--worker", action="store_true", help="with a worker at the same time")
     parser.add_argument("--send", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        serve()
-        return
     if options.send:
-        send(options.events, options.batch)
+        send(options.events, options.batch, options.first, options.connections)
         return
+    print(f"# {feed.machine()}")
     with tempfile.TemporaryDirectory(prefix="tollbook-bench-", ignore_cleanup_errors=True) as home:
-        Path(home).chmod(0o755)
-        load = os.getloadavg()[0]
-        server = embedded.start(Path(home))
+        rig = Rig(home, worker=options.worker)
         try:
-            migrate(server.dsn)
-            database = Database(server.dsn, size=2)
-            furnish(database)
-            measured = measure(options.events, options.batch, server)
-            stored, refused = prove(database, options.events)
-            database.close()
+            measured = rig.measure(options.events, options.batch, connections=options.connections)
+            stored, refused = feed.prove(rig.database)
+            assert (stored, refused) == feed.expected(options.events)[:2]
         finally:
-            embedded.stop(Path(home))
-    print(f"$ python bench/ingest.py --events {options.events} --batch {options.batch}")
-    print(f"{'events sent':28}{options.events:>12,}")
-    print(f"{'stored, each once':28}{stored:>12,}")
-    print(f"{'in quarantine':28}{refused:>12,}")
-    print(f"{'seconds to the last answer':28}{measured['seconds']:>12.2f}")
-    print(f"{'events a second':28}{options.events / measured['seconds']:>12,.0f}")
-    for part in ("python", "database", "sender"):
-        spent = measured[part] / options.events * 1e6
-        print(f"{f'CPU microseconds, {part}':28}{spent:>12.2f}")
-    print(f"{'load before / after':28}{load:>7.2f} / {os.getloadavg()[0]:.2f}")
+            rig.close()
+    with_worker = ", with a worker" if options.worker else ""
+    report(f"HTTP, batches of {options.batch}{with_worker}", options.events, measured)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The composition root: settings in, a wired application out."""
 
+import importlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,15 +10,19 @@ from typing import Final
 from tollbook.config import Settings, SystemSettings, load
 from tollbook.connectors.netsuite.target import connect as connect_netsuite
 from tollbook.connectors.tryton.target import connect as connect_tryton
-from tollbook.errors import Rejected
+from tollbook.errors import Blocked, Rejected
 from tollbook.flow.capture.admit import Admission
 from tollbook.flow.post.policy import DeliveryPolicy
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
 from tollbook.runtime.intake import Desk, current_admission
 from tollbook.runtime.known import Known
+from tollbook.runtime.object_register import ObjectRegister
+from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.street import Street
+from tollbook.sdk.drops.register import KeepsRegister
+from tollbook.sdk.source import Source
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Connection, Database
 from tollbook.storage.migrate import migrate
@@ -26,6 +32,30 @@ from tollbook.values.clock import Clock, SystemClock
 CONNECTORS: Final[Mapping[str, Callable[[Mapping[str, str], Clock], Target]]] = {
     "netsuite": connect_netsuite,
     "tryton": connect_tryton,
+}
+
+# Connector -> the module whose `connect(options, clock)` makes the source, imported when a source
+# of that name is used: their client libraries are extras.
+SOURCES: Final[Mapping[str, str]] = {
+    "kafka": "tollbook.connectors.kafka.source",
+    "event_hubs": "tollbook.connectors.kafka.event_hubs",
+    "mqtt": "tollbook.connectors.mqtt.source",
+    "nats": "tollbook.connectors.nats.source",
+    "pubsub": "tollbook.connectors.pubsub.source",
+    "directory": "tollbook.connectors.directory.source",
+    "sftp": "tollbook.connectors.sftp.source",
+    "s3": "tollbook.connectors.s3.source",
+    "azure_blob": "tollbook.connectors.azure_blob.source",
+}
+# Sources that send to the API by themselves; nothing reads them.
+DELIVERED: Final = frozenset({"webhook"})
+# Which extra brings the client library, where it is not the connector's own name.
+EXTRAS: Final[Mapping[str, str]] = {
+    "event_hubs": "kafka",
+    "pubsub": "gcp",
+    "directory": "parquet",
+    "s3": "aws",
+    "azure_blob": "azure",
 }
 
 
@@ -67,6 +97,69 @@ class App:
                 "runs.",
             )
         return CONNECTORS[target.connector](target.options, self.clock)
+
+    def connect_source(self, name: str) -> Source:
+        """Make the source of that name, not open yet.
+
+        Rejected when it is not configured or names an unknown connector; Blocked when the client
+        library of its connector is not installed.
+        """
+        source = self.source_settings(name)
+        if source.connector not in SOURCES:
+            raise Rejected(
+                "config.unknown_connector",
+                f"Source {name} uses connector {source.connector!r}; there are "
+                f"{', '.join(sorted(SOURCES))}.",
+            )
+        if source.missing:
+            raise Rejected(
+                "config.secret_missing",
+                f"Source {name} needs {', '.join(source.missing)}: set it where Tollbook runs.",
+            )
+        try:
+            module = importlib.import_module(SOURCES[source.connector])
+        except ImportError as error:
+            extra = EXTRAS.get(source.connector, source.connector)
+            raise Blocked(
+                "config.extra_missing",
+                f"Source {name} needs a package that is not installed ({error}): "
+                f"pip install tollbook[{extra}].",
+            ) from error
+        connected: Source = module.connect(source.options, self.clock)
+        if isinstance(connected, KeepsRegister):
+            connected.use_register(ObjectRegister(name, self.database, self.clock))
+        return connected
+
+    def source_settings(self, name: str) -> SystemSettings:
+        """Return how a source is configured; Rejected when it is not."""
+        if name not in self.settings.sources:
+            raise Rejected(
+                "config.no_such_source",
+                f"There is no source {name}: [sources.{name}] would configure it.",
+            )
+        return self.settings.sources[name]
+
+    def pump(self, name: str, desk: Desk | None = None) -> Pump:
+        """Return what reads a source and stores its events."""
+        self.source_settings(name)
+        return Pump(
+            name,
+            lambda: self.connect_source(name),
+            desk or self.desk(),
+            self.database,
+            self.clock,
+            process=f"{os.getpid()} since {self.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+            mapping=self.source_settings(name).options.get("mapping"),
+        )
+
+    def pumps(self) -> list[Pump]:
+        """Return a pump for each configured source that is read; they share a desk."""
+        desk = self.desk()
+        return [
+            self.pump(name, desk)
+            for name, source in self.settings.sources.items()
+            if source.connector not in DELIVERED
+        ]
 
     def desk(self) -> Desk:
         """Return a desk that takes events into this database."""

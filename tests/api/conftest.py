@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from api_client import Api, company, event
 from tollbook.api.app import build
 from tollbook.app import App
-from tollbook.config import Settings
+from tollbook.config import Settings, SystemSettings
 from tollbook.observe.log import configure
 from tollbook.storage.database import Database
 from tollbook.values.clock import FixedClock
@@ -18,7 +18,8 @@ from tollbook.values.clock import FixedClock
 @pytest.fixture
 def app(database: Database, dsn: str, clock: FixedClock, tmp_path: Path) -> App:
     configure("text")
-    return App(Settings(tmp_path, database_url=dsn), clock, database)
+    sources = {"meters": SystemSettings("meters", "kafka", {})}
+    return App(Settings(tmp_path, database_url=dsn, sources=sources), clock, database)
 
 
 @pytest.fixture

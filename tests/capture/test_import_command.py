@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from door import data, furnish, raw
+from door import add_record, data, furnish, raw
+from sources.drops.conftest import BY_ROW
 from tollbook.cli.events import events
 from tollbook.errors import Rejected
 from tollbook.storage.database import Database
@@ -67,7 +68,7 @@ def test_a_damaged_archive_is_told_and_what_was_read_before_is_safe(
     packed = gzip.compress(b"\n".join(raw(n) for n in range(20_000)))
     name = _file(tmp_path / "cut.gz", packed[: len(packed) * 3 // 4])
 
-    with pytest.raises(Rejected, match="Fetch it again"):
+    with pytest.raises(Rejected, match="sent again"):
         run("import", name)
     counts = json.loads(run("import", _file(tmp_path / "whole.gz", packed), "--json"))
 
@@ -127,3 +128,47 @@ def test_a_conflict_is_listed_and_dismissed(run: Any, tmp_path: Path) -> None:
     assert conflict["event_id"] == "e-2"
     assert conflict["conflict_id"] in run("conflicts", "list")
     assert "dismissed" in answer
+
+
+def test_rows_of_csv_come_in_through_a_mapping_and_bad_ones_are_kept(
+    run: Any, tmp_path: Path, database: Database
+) -> None:
+    add_record(database, "source_mapping", BY_ROW.mapping_id, BY_ROW)
+    name = _file(tmp_path / "u.csv", b"customer;tokens\ncus_001;10\ncus_002\ncus_003;1e400\n")
+
+    first = json.loads(run("import", name, "--mapping", "by-row", "--json"))
+    again = json.loads(run("import", name, "--mapping", "by-row", "--json"))
+
+    assert (first["accepted"], first["rejected"]) == (1, 2)
+    assert (again["accepted"], again["duplicates"], again["rejected"]) == (0, 1, 2)
+    assert first["rejected_by_code"]["capture.bad_row"] == 1
+    held = json.loads(run("quarantine", "list", "--json"))
+    assert "cus_002" in {one["raw"] for one in held}
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "options"),
+    [
+        ("u.dat", b"cus_001     10\n", ["format=fixed", "columns=customer:1-8, tokens:9-14"]),
+        ("u.txt", b"#\n'cus_001'|'10'\n", ["format=csv", "columns=customer, tokens"]),
+    ],
+    ids=["fixed width", "csv"],
+)
+def test_options_say_how_a_file_is_written(
+    run: Any, tmp_path: Path, database: Database, file: str, content: bytes, options: list[str]
+) -> None:
+    add_record(database, "source_mapping", BY_ROW.mapping_id, BY_ROW)
+    name = _file(tmp_path / file, content)
+    more = ["skip_lines=1", "csv_quote='"] if file == "u.txt" else []
+    given = [word for option in [*options, *more] for word in ("--option", option)]
+
+    counts = json.loads(run("import", name, "--mapping", "by-row", "--json", *given))
+
+    assert (counts["accepted"], counts["lines"]) == (1, 1)
+
+
+def test_an_option_that_does_not_exist_is_named(run: Any, tmp_path: Path) -> None:
+    name = _file(tmp_path / "u.csv", b"")
+
+    with pytest.raises(Rejected, match="colums"):
+        run("import", name, "--option", "colums=a")

@@ -16,15 +16,15 @@ from tollbook.access.keys import Caller
 from tollbook.access.ring import KeyRing, is_token
 from tollbook.access.tokens import NotATokenError
 from tollbook.api.bodies import Incoming
-from tollbook.api.limits import BUSY, Budget, Hold
-from tollbook.api.permissions import CALLER, is_open
+from tollbook.api.limits import BUSY, HOLD, Budget, Hold
+from tollbook.api.permissions import CALLER, EVENTS, is_open
 from tollbook.api.problems import RETRY_SECONDS, of_failure, problem
 from tollbook.errors import Transient
 from tollbook.runtime.counts import Counts
 from tollbook.runtime.rates import REQUESTS, Allowance, Rates
 
-# The intake counts its bodies itself: its refusals carry the codes of capture.
-COUNTED_PATHS: Final = frozenset({"/v1/events"})
+# The doors of usage count their bodies themselves: their refusals carry the codes of capture.
+COUNTED_PREFIXES: Final = ("/v1/otlp/", "/v1/hooks/")
 BODY_BYTES_MAX: Final = 16_000_000
 # Where the gate leaves what a caller may still send.
 ALLOWANCE: Final = "tollbook.allowance"
@@ -147,12 +147,14 @@ class LimitBody:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting what it brings."""
-        if scope["type"] != "http" or scope["path"] in COUNTED_PATHS:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        hold = self._budget.hold()
+        scope[HOLD] = hold = self._budget.hold()
+        if scope["path"] != EVENTS and not scope["path"].startswith(COUNTED_PREFIXES):
+            receive = _Counting(receive, hold, self._seconds_max)
         try:
-            await self._app(scope, _Counting(receive, hold, self._seconds_max), send)
+            await self._app(scope, receive, send)
         finally:
             hold.release()
 

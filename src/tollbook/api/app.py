@@ -13,9 +13,11 @@ from tollbook import __version__
 from tollbook.access.issuer import configured_issuer
 from tollbook.access.ring import KeyRing
 from tollbook.api.access import Door, Gate, LimitBody
+from tollbook.api.bodies import body_reader
 from tollbook.api.document import complete
 from tollbook.api.intake import Limits, intake_routes
 from tollbook.api.limits import Budget
+from tollbook.api.otlp import otlp_routes
 from tollbook.api.permissions import check_scope, guard
 from tollbook.api.problems import PROBLEM_RESPONSE, install
 from tollbook.api.queue import Queue
@@ -24,17 +26,22 @@ from tollbook.api.v1 import (
     billing,
     capture,
     control,
+    mappings,
     masterdata,
     posting,
     prices,
     signals,
+    source_objects,
+    sources,
     usage,
 )
+from tollbook.api.webhooks import Hooks, hook_routes
 from tollbook.app import App, open_app
 from tollbook.config import load
 from tollbook.observe.log import configure
 from tollbook.runtime.counts import Counts, Speaker
 from tollbook.runtime.intake import Intake
+from tollbook.runtime.otlp import MetricsDoor
 from tollbook.runtime.process import collect_rarely, end_with
 from tollbook.runtime.rates import Rates
 
@@ -55,7 +62,8 @@ def create() -> FastAPI:
 
 def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     """Build the HTTP application on an open one; `on_close` is closed when serving ends."""
-    intake = Intake(app.desk())
+    desk = app.desk()
+    intake = Intake(desk)
     door = open_door(app)
     limits = Limits(
         door.budget,
@@ -96,7 +104,15 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     install(api)
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(queue, limits))
-    for module in (access, capture, masterdata, billing, posting, control, prices, signals, usage):
+    read_body = body_reader(seconds_max=app.settings.body_seconds)
+    metrics = MetricsDoor(desk, app.database, app.clock)
+    api.router.routes.extend(otlp_routes(metrics, read_body))
+    hooks = Hooks(desk, app.clock, app.settings.sources)
+    api.router.routes.extend(hook_routes(hooks, read_body))
+    for module in (
+        *(access, capture, mappings, masterdata, billing, posting, control, prices, signals),
+        *(sources, source_objects, usage),
+    ):
         api.include_router(module.router)
     guard(api.router.routes)
     api.add_middleware(LimitBody, budget=door.budget, seconds_max=app.settings.body_seconds)

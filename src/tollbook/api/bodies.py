@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -12,8 +12,8 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
-from tollbook.api.limits import Hold
-from tollbook.errors import Rejected
+from tollbook.api.limits import HOLD, Hold
+from tollbook.errors import Failure, Rejected
 
 BODY_BYTES_MAX: Final = 64_000_000
 # What a sender needs of memory is decided by us: RFC 8878 recommends 8 MiB.
@@ -84,6 +84,22 @@ async def read_body(request: Request, hold: Hold, *, seconds_max: int) -> bytes:
     unpacked = await _unpacked(encoding, body, hold)
     hold.give_back(len(body))
     return unpacked
+
+
+def body_reader(*, seconds_max: int) -> Callable[[Request], Awaitable[bytes]]:
+    """Return what reads the body of a request; what it needs is held until the answer."""
+
+    async def read(request: Request) -> bytes:
+        incoming = Incoming(request.scope, request.receive)
+        try:
+            return await read_body(
+                Request(request.scope, incoming), request.scope[HOLD], seconds_max=seconds_max
+            )
+        except Failure:
+            await incoming.discard()
+            raise
+
+    return read
 
 
 def _encoding(request: Request) -> str:

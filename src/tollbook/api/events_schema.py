@@ -80,10 +80,52 @@ EVENTS_PATH: Final[dict[str, Any]] = {
             "200": _answer("Every event has its answer."),
             "400": _problem("The body cannot be read; it is kept in quarantine."),
             "409": _answer("A single event reuses an id with other content."),
+            "401": _problem("No key, or one that is not known."),
+            "403": _problem("The key lacks the scope, or is bound to other sources."),
+            "408": _problem("The body came too slowly."),
             "413": _problem("The body is too large."),
             "415": _problem("The content type is none of CloudEvents."),
             "422": _answer("A single event was rejected; it is kept in quarantine."),
+            "429": _problem("The key sends too much: nothing was stored; send it again later."),
+            "431": _problem("The attributes in headers are too many or too large."),
             "503": _problem("Nothing was stored; send it again."),
+        },
+    }
+}
+OTLP_PATH: Final[dict[str, Any]] = {
+    "post": {
+        "tags": ["capture"],
+        "summary": "Send OpenTelemetry metrics",
+        "description": "Takes OTLP over HTTP, in protobuf and JSON, and answers as OTLP says.",
+        "operationId": "post_otlp_metrics",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/x-protobuf": {"schema": {"type": "string", "format": "binary"}},
+                "application/json": {"schema": {"type": "object"}},
+            },
+        },
+        "responses": {
+            "200": {"description": "Every point has its answer, or is told as rejected."},
+            "default": {"description": "Nothing was taken: a Status of google.rpc."},
+        },
+    }
+}
+HOOK_PATH: Final[dict[str, Any]] = {
+    "post": {
+        "tags": ["capture"],
+        "summary": "Deliver a signed webhook",
+        "description": "Takes deliveries that their sender signs; the signature is the key.",
+        "operationId": "post_hook",
+        "parameters": [
+            {"name": "source", "in": "path", "required": True, "schema": {"type": "string"}}
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+        "responses": {
+            "200": _answer("It is stored; what became of each event."),
+            "401": _problem("The signature is not the one of this webhook."),
+            "503": _problem("Nothing was stored; send it again."),
+            "default": _problem("Refused: a problem (RFC 9457) with a stable code."),
         },
     }
 }

@@ -20,7 +20,9 @@ CALLER: Final = "tollbook.caller"
 # Open to all: these say nothing of the books, or ask for a proof of their own.
 OPEN_PATHS: Final = frozenset({"/v1/health", "/v1/oauth/token", "/v1/oauth/jwks"})
 # Their senders sign what they send instead of showing a key.
-OPEN_PREFIXES: Final = ("/v1/webhooks/",)
+OPEN_PREFIXES: Final = ("/v1/hooks/",)
+# The door that knows which sources a key is bound to.
+EVENTS: Final = "/v1/events"
 # Any caller that is let in.
 ANYONE: Final = None
 
@@ -36,7 +38,9 @@ ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
     ("POST", "/v1/access/keys/{key_id}/rotate"): Scope.ADMIN,
     ("POST", "/v1/access/keys/{key_id}/revoke"): Scope.ADMIN,
     ("GET", "/v1/access/scopes"): ANYONE,
-    ("POST", "/v1/events"): Scope.EVENTS_WRITE,
+    ("POST", EVENTS): Scope.EVENTS_WRITE,
+    ("POST", "/v1/otlp/v1/metrics"): Scope.EVENTS_WRITE,
+    ("POST", "/v1/hooks/{source}"): ANYONE,
     ("GET", "/v1/events/{event_id}"): Scope.EVENTS_READ,
     ("POST", "/v1/events/{event_id}/void"): Scope.EVENTS_CORRECT,
     ("GET", "/v1/quarantine"): Scope.EVENTS_READ,
@@ -44,6 +48,14 @@ ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
     ("POST", "/v1/quarantine/{quarantine_id}/correct"): Scope.EVENTS_CORRECT,
     ("POST", "/v1/quarantine/{quarantine_id}/replay"): Scope.EVENTS_CORRECT,
     ("POST", "/v1/quarantine/{quarantine_id}/discard"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/source-mappings/{mapping_id}/preview"): Scope.EVENTS_READ,
+    ("GET", "/v1/sources"): Scope.EVENTS_READ,
+    ("GET", "/v1/sources/{name}"): Scope.EVENTS_READ,
+    ("GET", "/v1/sources/{name}/objects"): Scope.EVENTS_READ,
+    ("POST", "/v1/sources/{name}/objects/retry"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/sources/{name}/pause"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/sources/{name}/resume"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/sources/{name}/seek"): Scope.EVENTS_CORRECT,
     ("GET", "/v1/master-data"): Scope.MASTERDATA_READ,
     ("GET", "/v1/master-data/{kind}/{key}"): Scope.MASTERDATA_READ,
     ("POST", "/v1/master-data/plan"): Scope.MASTERDATA_READ,
@@ -110,6 +122,16 @@ def guard(routes: Iterable[BaseRoute]) -> None:
             route.app = Guard(route.app, route.path)
 
 
+def _require(caller: Caller, needed: Scope | None, path: str) -> None:
+    if needed is not None:
+        caller.require(needed)
+    if needed is Scope.EVENTS_WRITE and caller.sources and path != EVENTS:
+        raise Rejected(
+            "api.source_not_allowed",
+            f"{caller.name!r} is bound to sources of events, so it sends to {EVENTS} only.",
+        )
+
+
 class Guard:
     """Checks the scope of one bare route."""
 
@@ -121,11 +143,9 @@ class Guard:
         """Pass the request on, or answer 403."""
         caller: Caller | None = scope.get(CALLER)
         if caller is not None:
-            needed = needed_scope(scope["method"], self._path)
-            if needed is not None and not caller.may(needed):
-                try:
-                    caller.require(needed)
-                except Rejected as refusal:
-                    await of_failure(refusal)(scope, receive, send)
-                    return
+            try:
+                _require(caller, needed_scope(scope["method"], self._path), self._path)
+            except Rejected as refusal:
+                await of_failure(refusal)(scope, receive, send)
+                return
         await self._app(scope, receive, send)

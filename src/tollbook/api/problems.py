@@ -26,8 +26,11 @@ _STATUS: Final[Mapping[type[Failure], int]] = {
 _MISSING: Final = frozenset(
     {
         "capture.no_such_conflict",
+        "capture.no_such_object",
         "capture.no_such_event",
+        "capture.no_such_mapping",
         "capture.no_such_refusal",
+        "config.no_such_source",
         "invoice.unknown",
         "masterdata.unknown",
         "meter.unknown",

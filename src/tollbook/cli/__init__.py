@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "apply": ("masterdata", "apply", "Load master data from a directory, showing the plan first."),
     "masterdata": ("masterdata", "masterdata", "List master data and its history."),
     "events": ("events", "events", "Import usage events; work on what was refused."),
+    "source": ("source", "source", "Read usage from Kafka and other sources; preview mappings."),
     "usage": ("usage", "usage", "Show metered usage and the events behind it."),
     "run": ("run", "run", "Run the street for a month: meter to recognize."),
     "invoices": ("invoices", "invoices", "List, show and approve invoices."),

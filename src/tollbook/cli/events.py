@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
@@ -21,9 +22,11 @@ from tollbook.flow.capture import step, store
 from tollbook.flow.capture.admit import Admission
 from tollbook.flow.capture.events import store as stored
 from tollbook.flow.capture.store import Conflict, Quarantined
-from tollbook.runtime.import_file import import_file
+from tollbook.runtime.import_file import OTHERWISE, import_file
 from tollbook.runtime.intake import current_admission
 from tollbook.runtime.process import collect_rarely
+from tollbook.sdk.drops.options import Options
+from tollbook.sdk.drops.rows import FileRule, read_rule
 from tollbook.storage.database import Connection
 from tollbook.values.codec import to_builtins
 
@@ -43,16 +46,29 @@ def events() -> None:
 
 @events.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How the file is written, as in the options of a source: format, encoding, columns, ...",
+)
+@click.option("--mapping", help="The id of the mapping that makes events of the rows.")
 @json_option
-def import_command(file: Path, *, is_json: bool) -> None:
-    """Import a file of CloudEvents, one JSON object a line, gzipped or not.
+def import_command(
+    file: Path, *, options: tuple[str, ...], mapping: str | None, is_json: bool
+) -> None:
+    """Import a file of CloudEvents as JSON lines, or of other rows through a mapping, packed or not.
 
-    Every line is stored, known already, in conflict or kept in quarantine; importing a file again
-    changes nothing.
+    Rows may be JSON, CSV, Parquet or of fixed width. Each is stored, known already, in conflict or
+    kept in quarantine; importing a file again changes nothing.
     """
+    rule = _file_rule(options)
     collect_rarely()
     with open_app() as app, _progress(file, is_quiet=is_json) as on_progress:
-        imported = import_file(app.desk(), file, on_progress=on_progress)
+        imported = import_file(
+            app.desk(), file, rule=rule, mapping=mapping, on_progress=on_progress
+        )
     counts = {
         "lines": imported.lines,
         "accepted": imported.counts["accepted"],
@@ -310,6 +326,14 @@ def discard_command(quarantine_id: str, *, reason: str, by: str | None) -> None:
             at=app.clock.now(),
         )
     click.echo(f"{quarantine_id} is discarded.")
+
+
+def _file_rule(given: tuple[str, ...]) -> FileRule:
+    pairs = [pair.partition("=") for pair in given]
+    options = Options({name.strip(): value for name, _, value in pairs})
+    rule = read_rule(options)
+    options.refuse_others()
+    return replace(rule, otherwise=OTHERWISE)
 
 
 @contextmanager

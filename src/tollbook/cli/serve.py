@@ -102,7 +102,7 @@ def serve(*, parent: int | None) -> None:
 @click.command()
 @parent_option
 def worker(*, parent: int | None) -> None:
-    """Run one worker alone: summarize, deliver, replay what has become possible."""
+    """Run one worker alone: read sources, summarize, deliver, replay what has become possible."""
     settings = load()
     configure(settings.log_format)
     stop = stop_on_signals()
@@ -116,6 +116,7 @@ def worker(*, parent: int | None) -> None:
             clock=app.clock,
             stop=stop,
             replayer=app.replayer(),
+            pumps=app.pumps(),
         )
 
 

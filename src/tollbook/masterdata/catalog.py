@@ -16,10 +16,20 @@ from tollbook.records.commercial import (
     TaxTable,
 )
 from tollbook.records.parties import Customer, LegalEntity
+from tollbook.records.source_mapping import SourceMapping
 from tollbook.values.period import Month
 
 Record = (
-    LegalEntity | Customer | EventType | Meter | Product | PriceBook | Contract | TaxTable | GlMap
+    LegalEntity
+    | Customer
+    | EventType
+    | Meter
+    | Product
+    | PriceBook
+    | Contract
+    | TaxTable
+    | GlMap
+    | SourceMapping
 )
 R = TypeVar("R")
 
@@ -34,6 +44,7 @@ KINDS: Final[dict[str, type]] = {
     "contract": Contract,
     "tax_table": TaxTable,
     "gl_map": GlMap,
+    "source_mapping": SourceMapping,
 }
 
 SINCE_EVER: Final = date(2000, 1, 1)
@@ -97,6 +108,10 @@ class Catalog:
     def event_type(self, event_type: str, on: date) -> EventType | None:
         """Return the event type in force on a day."""
         return _record(self.in_force("event_type", event_type, on), EventType)
+
+    def source_mapping(self, mapping_id: str, on: date) -> SourceMapping | None:
+        """Return the source mapping in force on a day."""
+        return _record(self.in_force("source_mapping", mapping_id, on), SourceMapping)
 
     def price_book(self, price_book_id: str, on: date) -> PriceBook | None:
         """Return the price book version in force on a day."""

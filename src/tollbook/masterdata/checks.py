@@ -7,6 +7,7 @@ from typing import Final
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.check_contracts import check_contract, check_contracts_together
 from tollbook.masterdata.check_ledger import check_gl_map, check_tax_table
+from tollbook.masterdata.check_mappings import check_source_mapping
 from tollbook.masterdata.check_parties import check_customer, check_customers_together, check_entity
 from tollbook.masterdata.check_prices import check_price_book
 from tollbook.masterdata.check_usage import check_event_type, check_meter, check_product
@@ -23,6 +24,7 @@ _CHECKS: Final[Mapping[str, Callable[[Version, Catalog], Iterator[Finding]]]] = 
     "contract": check_contract,
     "tax_table": check_tax_table,
     "gl_map": check_gl_map,
+    "source_mapping": check_source_mapping,
 }
 
 

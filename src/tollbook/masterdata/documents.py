@@ -25,9 +25,11 @@ from tollbook.records.commercial import (
     TaxTable,
 )
 from tollbook.records.parties import Customer, LegalEntity, Subject
+from tollbook.records.source_mapping import Condition, FieldRule, SourceMapping
 from tollbook.values.codec import content_hash, from_builtins
 from tollbook.values.ids import CustomerId, EntityId, MeterId
 from tollbook.values.quantity import parse_quantity, plain
+from tollbook.values.selection import is_selection
 
 # The heading of each kind in a file and in the API.
 SECTIONS: Final[dict[str, str]] = {
@@ -40,10 +42,13 @@ SECTIONS: Final[dict[str, str]] = {
     "contracts": "contract",
     "tax_tables": "tax_table",
     "gl_maps": "gl_map",
+    "source_mappings": "source_mapping",
 }
 
 # Kinds that decide amounts: a version is numbered by its author and never changes.
-GOVERNED: Final = frozenset({"price_book", "contract", "meter", "event_type", "tax_table"})
+GOVERNED: Final = frozenset(
+    {"price_book", "contract", "meter", "event_type", "tax_table", "source_mapping"}
+)
 
 # How a field is spelled in documents, where that is not its name.
 _SPELLING: Final[dict[type, dict[str, str]]] = {
@@ -65,6 +70,9 @@ _SPELLING: Final[dict[type, dict[str, str]]] = {
     CreditGrant: {"grant_id": "id"},
     TaxTable: {"entity_id": "entity"},
     GlMap: {"entity_id": "entity"},
+    SourceMapping: {"mapping_id": "id"},
+    FieldRule: {"hash_of": "hash", "first_of": "first", "kind": "as", "rounding": "round"},
+    Condition: {"one_of": "in", "none_of": "not_in"},
 }
 
 # Fields that follow from the document around them and are never written.
@@ -217,6 +225,11 @@ class _Reader:
         nested = _nested(hint)
         if nested is None:
             return self._leaf(hint, value, path)
+        if get_origin(hint) is Mapping:
+            if not isinstance(value, Mapping):
+                return self._note(path, "malformed", f"{_last(path)} has fields, each `name: ...`.")
+            read = {name: self._record(nested, v, (*path, name)) for name, v in value.items()}
+            return {name: record for name, record in read.items() if record is not None}
         if get_origin(hint) is not tuple:
             return self._record(nested, value, path)
         if not isinstance(value, list):
@@ -287,11 +300,11 @@ def _optional(kind: type) -> frozenset[str]:
 
 @cache
 def _nested(hint: Any) -> type | None:
-    """Return the record type inside a hint (X, X | None, tuple[X, ...]), or None for a leaf."""
+    """Return the record type inside a hint (X, X | None, tuple or mapping of X), None for a leaf."""
     if isinstance(hint, type) and is_dataclass(hint):
         return hint
-    if isinstance(hint, UnionType) or get_origin(hint) is tuple:
-        inner = [arg for arg in get_args(hint) if arg not in {NoneType, Ellipsis}]
+    if isinstance(hint, UnionType) or get_origin(hint) in {tuple, Mapping}:
+        inner = [arg for arg in get_args(hint) if arg not in {NoneType, Ellipsis, str}]
         return _nested(inner[0]) if len(inner) == 1 else None
     return None
 
@@ -314,6 +327,21 @@ def _short_price(value: Any) -> Any:
     if "amount" in price and "flat_amount" not in price:
         price["flat_amount"] = price.pop("amount")
     return price
+
+
+def _short_field(value: Any) -> Any:
+    """A text that begins like a path is one, any other value is a constant."""
+    if isinstance(value, str):
+        return {"path": value} if is_selection(value) else {"value": value}
+    if isinstance(value, int | Decimal):
+        return {"value": value}
+    if not isinstance(value, Mapping) or not isinstance(value.get("units"), Mapping):
+        return value
+    units = {
+        unit: plain(factor) if isinstance(factor, Decimal) else factor
+        for unit, factor in value["units"].items()
+    }
+    return {**value, "units": units}
 
 
 def _short_rate(value: Any) -> Any:
@@ -394,6 +422,7 @@ _SHORTHAND: Final[dict[type, Callable[[Any], Any]]] = {
     ContractItem: _short_item,
     PriceVersion: _short_price,
     TaxRate: _short_rate,
+    FieldRule: _short_field,
 }
 
 _FINISH: Final[dict[type, Callable[[Any], Record]]] = {

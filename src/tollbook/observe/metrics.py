@@ -70,23 +70,35 @@ class Numbers:
     oldest_unposted_seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class SourceSignal:
+    """What is told of a source: what waits there (None when it cannot tell), and how it goes."""
+
+    name: str
+    backlog_records: int | None
+    oldest_seconds: int | None
+    is_failing: bool
+
+
 class _Told(Collector):
     """Presents numbers that are kept elsewhere."""
 
-    def __init__(self, numbers: Numbers) -> None:
+    def __init__(self, numbers: Numbers, sources: Sequence[SourceSignal]) -> None:
         self._numbers = numbers
+        self._sources = sources
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
         yield from _of_intake(self._numbers)
         yield from _of_processes(self._numbers)
         yield from _of_books(self._numbers)
+        yield from _of_sources(self._sources)
 
 
-def exposition(numbers: Numbers) -> bytes:
+def exposition(numbers: Numbers, sources: Sequence[SourceSignal] = ()) -> bytes:
     """Return all metrics in the text format of Prometheus."""
     registry = CollectorRegistry()
-    registry.register(_Told(numbers))
+    registry.register(_Told(numbers, sources))
     return generate_latest(registry)
 
 
@@ -169,6 +181,27 @@ def _of_books(numbers: Numbers) -> Iterator[Metric]:
         "tollbook_oldest_unposted_age_seconds",
         "Age of the oldest document that is queued for an ERP and not posted; 0 when none is.",
         numbers.oldest_unposted_seconds,
+    )
+
+
+def _of_sources(sources: Sequence[SourceSignal]) -> Iterator[Metric]:
+    yield _gauge(
+        "tollbook_source_backlog_records",
+        "Records that wait in a source, as far as it can tell.",
+        ("source",),
+        (((one.name,), n) for one in sources if (n := one.backlog_records) is not None),
+    )
+    yield _gauge(
+        "tollbook_source_oldest_age_seconds",
+        "Age of the oldest record that waits in a source, as far as it can tell.",
+        ("source",),
+        (((one.name,), n) for one in sources if (n := one.oldest_seconds) is not None),
+    )
+    yield _gauge(
+        "tollbook_source_failing",
+        "1 while a source cannot be read.",
+        ("source",),
+        (((one.name,), int(one.is_failing)) for one in sources),
     )
 
 

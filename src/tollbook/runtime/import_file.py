@@ -1,79 +1,115 @@
-"""Imports a file of CloudEvents, one JSON object a line, gzipped or not."""
+"""Imports a file of usage: CloudEvents as JSON lines, or rows of any format through a mapping."""
 
-import gzip
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Final
 
 from tollbook.errors import Rejected
-from tollbook.flow.capture.lines import read_lines
+from tollbook.flow.capture.step import Captured
 from tollbook.runtime.intake import Desk
+from tollbook.runtime.pump import make_batch
+from tollbook.sdk.drops.batch import Batch
+from tollbook.sdk.drops.rows import FileRule, read_rows
+from tollbook.sdk.drops.unpack import sha256_of
+from tollbook.sdk.source import Chunk, SourceRecord
 
-LINES_PER_COMMIT: Final = 5_000
+DOOR: Final = "file"
+ROWS_PER_COMMIT: Final = 5_000
 BYTES_PER_COMMIT: Final = 64_000_000
-_GZIP_MAGIC: Final = b"\x1f\x8b"
+# What a file is taken for when neither its name nor its content tells.
+OTHERWISE: Final = "jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """How many lines had each answer, and how many were rejected for each code."""
+    """How many events had each answer, and how many were rejected for each code."""
 
     counts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
 
     @property
     def lines(self) -> int:
-        """All lines that were not blank."""
+        """All lines that were not blank; through a mapping, all events and what was ignored."""
         return self.counts.total()
 
 
 def import_file(
-    desk: Desk, file: Path, *, on_progress: Callable[[int], None] = lambda _: None
+    desk: Desk,
+    file: Path,
+    *,
+    rule: FileRule | None = None,
+    mapping: str | None = None,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> Imported:
-    """Take every line of a file; `on_progress` hears how many bytes of it are done.
+    """Take every row of a file; `on_progress` hears how many bytes of it are done.
 
-    Importing a file again changes nothing. Raises Rejected when a gzip file is damaged: what came
+    Without the id of a `mapping` the rows must be events. Importing a file again changes nothing, if the
+    mapping gives a row the same id again. Raises Rejected when the file is damaged: what came
     before the damage is stored.
     """
     imported = Imported()
     with file.open("rb") as stored:
-        for batch in _batches(_lines(stored, file)):
-            captured = desk.take(batch, door="file")
-            for answer in captured.answers:
-                imported.counts[answer.status] += 1
-                if answer.status == "rejected":
-                    imported.refusals[answer.code] += 1
-            on_progress(stored.tell())
+        metadata = _metadata(stored, file) if mapping else {}
+        rows = read_rows(stored, file.name, rule or FileRule(otherwise=OTHERWISE))
+        first = 1
+        try:
+            for batch in _joined(rows):
+                if mapping is None and not batch.refusals:
+                    captured = desk.take(batch.bodies, door=DOOR)
+                else:
+                    captured = _take_records(desk, _records(batch, metadata, first), mapping)
+                _count(imported, captured)
+                first += len(batch.bodies)
+                on_progress(stored.tell())
+        except Rejected as failure:
+            raise Rejected(failure.code, f"{file}: {failure.message}") from failure
     return imported
 
 
-def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
+def _joined(rows: Iterator[Batch]) -> Iterator[Batch]:
+    """Join and cut batches to what one commit takes."""
+    bodies: list[bytes] = []
+    refusals: dict[int, Rejected] = {}
     size = 0
-    for line in lines:
-        batch.append(line)
-        size += len(line)
-        if len(batch) == LINES_PER_COMMIT or size > BYTES_PER_COMMIT:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+    for batch in rows:
+        refusals |= {len(bodies) + at: one for at, one in batch.refusals.items()}
+        bodies += batch.bodies
+        size += sum(map(len, batch.bodies))
+        if len(bodies) >= ROWS_PER_COMMIT or size > BYTES_PER_COMMIT:
+            yield Batch(bodies, refusals)
+            bodies, refusals, size = [], {}, 0
+    if bodies:
+        yield Batch(bodies, refusals)
 
 
-def _lines(stored: IO[bytes], file: Path) -> Iterator[bytes]:
-    magic = stored.read(len(_GZIP_MAGIC))
-    stored.seek(0)
-    if magic != _GZIP_MAGIC:
-        yield from read_lines(stored)
-        return
-    try:
-        yield from read_lines(cast("IO[bytes]", gzip.GzipFile(fileobj=stored)))
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise Rejected(
-            "capture.bad_gzip",
-            f"{file} is damaged ({error}); the batches before that are stored. Fetch it again and "
-            "import the whole: what is stored already will not be counted twice.",
-        ) from error
+def _records(batch: Batch, metadata: Mapping[str, str], first: int) -> list[SourceRecord]:
+    return [
+        SourceRecord(
+            body, metadata={**metadata, "row": str(first + at)}, refusal=batch.refusals.get(at)
+        )
+        for at, body in enumerate(batch.bodies)
+    ]
+
+
+def _take_records(desk: Desk, records: list[SourceRecord], mapping: str | None) -> Captured:
+    batch = make_batch(DOOR, [Chunk(DOOR, records)], is_mapped=mapping is not None)
+    if mapping is None:
+        return desk.take(batch.raws, door=DOOR, refused=batch.refused)
+    return desk.take_records(batch.records, mapping=mapping, door=DOOR, refused=batch.refused)
+
+
+def _count(imported: Imported, captured: Captured) -> None:
+    imported.counts.update(captured.counts)
+    imported.counts["ignored"] += captured.ignored
+    if captured.counts["rejected"]:
+        imported.refusals.update(
+            answer.code for answer in captured.answers if answer.status == "rejected"
+        )
+
+
+def _metadata(stored: IO[bytes], file: Path) -> dict[str, str]:
+    """Return what a mapping may select of a file besides its rows."""
+    size = str(file.stat().st_size)
+    return {"object": file.name, "sha256": sha256_of(stored), "size": size}

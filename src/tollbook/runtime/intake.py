@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Final, Self
 
@@ -21,6 +22,8 @@ from tollbook.flow.capture.admit import (
     build_admission,
 )
 from tollbook.flow.capture.events import store as events
+from tollbook.flow.capture.foreign import judge_records
+from tollbook.flow.capture.mapping import ForeignRecord
 from tollbook.flow.capture.step import Captured, capture, days_of, join
 from tollbook.flow.meter.summary.store import add_deltas
 from tollbook.flow.meter.tally import Tally
@@ -42,6 +45,8 @@ _CURABLE: Final = frozenset(
         "capture.unknown_event_type",
         "capture.schema_mismatch",
         "capture.schema_unusable",
+        "capture.unknown_mapping",
+        "capture.unmappable",
     }
 )
 
@@ -56,6 +61,7 @@ _CANNOT_HOLD: Final = (
 
 # What else happens in the transaction of the events.
 Within = Callable[[Connection], None]
+Then = Callable[[Connection, Captured], None]
 
 
 class Desk:
@@ -85,33 +91,82 @@ class Desk:
             assert self._admission is not None
             return self._admission
 
-    def take(self, raws: Sequence[bytes], *, door: str, within: Within | None = None) -> Captured:
+    def take(
+        self,
+        raws: Sequence[bytes],
+        *,
+        door: str,
+        within: Within | None = None,
+        refused: Sequence[Refused] = (),
+        then: Then | None = None,
+    ) -> Captured:
         """Judge and store events and return an answer for each, after the commit.
 
-        `within` is called first in the transaction of the events: a source advances its positions
-        there, and whatever it raises leaves everything as it was.
+        `refused` are records that never became events; they are kept in quarantine with the rest
+        and answered last. `within` is called first in the transaction of the events: a source
+        advances its positions there, and whatever it raises leaves everything as it was. `then` is
+        called last in it, with the answers.
 
         Transient when the database did not take them: then none of them is acknowledged, and
         sending them again is safe.
         """
         at = self._clock.now()
         try:
-            verdicts = self._judge(raws, at)
+            verdicts = [*self._judge(raws, at), *refused]
             self._prepare(days_of(verdicts))
-            captured = self._store(verdicts, door, at, within)
+            captured = self._store(verdicts, door, at, within, then)
         except psycopg.OperationalError as error:
-            raise Transient(
-                "capture.not_stored",
-                "The database did not take the events: send them again.",
-                retry_after_seconds=1,
-            ) from error
+            raise _not_stored() from error
+        self._look_ahead(captured)
+        return captured
+
+    def take_records(
+        self,
+        records: Sequence[ForeignRecord],
+        *,
+        mapping: str,
+        door: str,
+        within: Within | None = None,
+        refused: Sequence[Refused] = (),
+        then: Then | None = None,
+    ) -> Captured:
+        """Map, judge and store records of a foreign system; otherwise as `take`.
+
+        The answers are those of the events that the records became, and of the records that could
+        not be mapped; how many were ignored is in `ignored`, and counted with the answers.
+        """
+        at = self._clock.now()
+        try:
+            judged = judge_records(records, mapping, self.admission(), at=at)
+            if any(isinstance(v, Refused) and v.code in _CURABLE for v in judged.verdicts):
+                newest = self.admission(at_once=True)
+                judged = judge_records(records, mapping, newest, at=at)
+
+            def within_all(connection: Connection) -> None:
+                if within is not None:
+                    within(connection)
+                if judged.ignored:
+                    store.add_tally(connection, self._process, door, [("ignored", judged.ignored)])
+
+            def then_all(connection: Connection, captured: Captured) -> None:
+                if then is not None:
+                    then(connection, replace(captured, ignored=judged.ignored))
+
+            verdicts = [*judged.verdicts, *refused]
+            self._prepare(days_of(verdicts))
+            captured = self._store(verdicts, door, at, within_all, then_all)
+        except psycopg.OperationalError as error:
+            raise _not_stored() from error
+        self._look_ahead(captured)
+        return replace(captured, ignored=judged.ignored)
+
+    def _look_ahead(self, captured: Captured) -> None:
         counts = captured.counts
         self._repeats_ahead = (
             REPEATS_AHEAD
             if counts["duplicate"] or counts["conflict"]
             else max(0, self._repeats_ahead - 1)
         )
-        return captured
 
     def _judge(self, raws: Sequence[bytes], at: datetime) -> list[Verdict]:
         admission = self.admission()
@@ -137,7 +192,12 @@ class Desk:
             self._days |= missing
 
     def _store(
-        self, verdicts: Sequence[Verdict], door: str, at: datetime, within: Within | None = None
+        self,
+        verdicts: Sequence[Verdict],
+        door: str,
+        at: datetime,
+        within: Within | None = None,
+        then: Then | None = None,
     ) -> Captured:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
@@ -153,13 +213,15 @@ class Desk:
                         counting=self._count,
                     )
                     store.add_tally(connection, self._process, door, captured.tally.items())
+                    if then is not None:
+                        then(connection, captured)
                     return captured
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 # Certain that nothing was written.
                 if attempt == ATTEMPTS_MAX:
                     raise
             except _CANNOT_HOLD as error:
-                return self._store_apart(verdicts, door, at, error, within)
+                return self._store_apart(verdicts, door, at, error, within, then)
         raise AssertionError("unreachable")
 
     def _store_apart(
@@ -169,6 +231,7 @@ class Desk:
         at: datetime,
         error: psycopg.Error,
         within: Within | None,
+        then: Then | None,
     ) -> Captured:
         # An event passed all our rules and the database still cannot hold it: halve until it is
         # alone, so that it cannot take its neighbours with it.
@@ -179,12 +242,16 @@ class Desk:
             refusal = Refused(
                 "capture.not_storable", message, event.source, event.source, event.id, event.raw
             )
-            return self._store([refusal], door, at, within)
+            return self._store([refusal], door, at, within, then)
         half = len(verdicts) // 2
         first = self._store(verdicts[:half], door, at)
+
         # Positions move with the last part: after a crash between the two, all of it comes again.
-        second = self._store(verdicts[half:], door, at, within)
-        return join(first, second)
+        def both(connection: Connection, captured: Captured) -> None:
+            if then is not None:
+                then(connection, join(first, captured))
+
+        return join(first, self._store(verdicts[half:], door, at, within, both))
 
     def _refresh(self) -> None:
         with self._database.transaction() as connection:
@@ -199,6 +266,14 @@ class Desk:
         # Compiled with the admission or later: it knows every type that was let in.
         assert self._tally is not None
         add_deltas(connection, self._tally.add(events), receipt)
+
+
+def _not_stored() -> Transient:
+    return Transient(
+        "capture.not_stored",
+        "The database did not take the events: send them again.",
+        retry_after_seconds=1,
+    )
 
 
 def current_admission(connection: Connection, *, at: datetime, future_hours_max: int) -> Admission:

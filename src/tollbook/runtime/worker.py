@@ -1,8 +1,9 @@
 """One worker: what must happen continuously, without anybody asking."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -13,6 +14,7 @@ from tollbook.flow.meter.step import summarize
 from tollbook.observe.log import logger
 from tollbook.runtime.deliver import deliver
 from tollbook.runtime.known import CatalogOf, Known
+from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.street import sweep_all
 from tollbook.sdk.target import Target
@@ -40,8 +42,9 @@ def work(
     clock: Clock,
     stop: threading.Event,
     replayer: Replayer,
+    pumps: Sequence[Pump] = (),
 ) -> None:
-    """Sweep, summarize, replay what new master data allows, and deliver, until told to stop.
+    """Read sources, sweep, summarize, replay what may pass now, and deliver, until told to stop.
 
     Each job has a thread of its own, so that none waits for another or falls with it.
     """
@@ -59,6 +62,8 @@ def work(
     }
     if targets:
         jobs["deliver"] = deliver_postings
+    for pump in pumps:
+        jobs[f"source {pump.name}"] = partial(_read, pump, stop)
     with ThreadPoolExecutor(len(jobs), thread_name_prefix="job") as threads:
         for name, job in jobs.items():
             pause = FOLD_SECONDS if name == "summarize" else ROUND_SECONDS
@@ -91,6 +96,10 @@ class _Summarize:
         if through > self._swept_through and now - self._swept_at >= SWEEP_SECONDS:
             self._database.vacuum(*FOLDED_TABLES)
             self._swept_at, self._swept_through = now, through
+
+
+def _read(pump: Pump, stop: threading.Event) -> None:
+    pump.run(stop)
 
 
 class _Replay:

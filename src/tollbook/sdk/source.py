@@ -2,7 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Final, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from tollbook.errors import Rejected
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+# What `Positions` answers for a lane that was stored to its end.
+LANE_DONE: Final = -1
 
 Progress = Literal[
     "positions",  # we keep, in the transaction of the events, where to go on in each lane
@@ -23,19 +33,22 @@ class SourceCapabilities:
     can_rewind: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
+class SourceRecord(msgspec.Struct, frozen=True, gc=False):
     """One record as the outside system gave it.
 
     `attributes` are the CloudEvents attributes that the transport carried beside the body (their
-    names in lower case and without prefix, `datacontenttype` for its content type); empty when it
-    carried none. `metadata` is what a mapping may select besides the body: topic, key, headers,
-    object name, row number.
+    names in lower case and without prefix, `datacontenttype` for its content type, values as text
+    without the escapes of the transport); empty when it carried none. `metadata` is what a mapping may select besides the body: topic, key, headers,
+    object name, row number; a source whose options name no `mapping` need not fill it.
+
+    `refusal` is set when the source itself cannot read the record (no such schema, a broken row):
+    then `body` is what came, and it goes to quarantine for that reason.
     """
 
     body: bytes
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = NOTHING
+    metadata: Mapping[str, str] = NOTHING
+    refusal: Rejected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,13 @@ class Chunk:
 
     A lane is what has an order of its own: the partition of a topic, one object of a bucket, a
     subscription. `first` and `next` are positions (`next` is not yet read); both are 0 where
-    progress is acknowledged. `is_end` tells that nothing will ever follow in this lane.
+    progress is acknowledged. `first` is where the lane was to go on, also when numbers before the
+    first record are empty: it is the `next` of the chunk before, or the stored position, or where
+    a lane without one begins. `is_end` tells that nothing will ever follow in this lane. `facts`
+    are kept with the position: size, digest or control total of an object.
+
+    A lane with positions may be given to two readers for a moment; only the one whose `first` is
+    the stored position gets in.
     """
 
     lane: str
@@ -52,6 +71,7 @@ class Chunk:
     first: int = 0
     next: int = 0
     is_end: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
     handle: object = None  # the source's own: what it needs to acknowledge
 
 
@@ -63,7 +83,8 @@ class Backlog:
     oldest_seconds: float | None = None
 
 
-# Returns the stored position of each lane that has one.
+# Returns the stored position of each lane that has one, or LANE_DONE. Transient when the database
+# does not answer; a source that asks in a callback of its client asks again in its next `read`.
 Positions = Callable[[Sequence[str]], Mapping[str, int]]
 
 
@@ -90,6 +111,13 @@ class Source(Protocol):
         """
         ...
 
+    def hold(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        """Hear, every second or so while the database is away, that these chunks wait for it.
+
+        Stay connected, extend leases, read nothing new; return the chunks that are still ours.
+        """
+        ...
+
     def settle(self, chunks: Sequence[Chunk]) -> None:
         """Hear that these chunks are stored for good; may come late, twice or (after a crash) never."""
         ...
@@ -107,4 +135,15 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release connections; what was not settled comes again."""
+        ...
+
+
+@runtime_checkable
+class HearsAnswers(Protocol):
+    """A source that keeps count of the answers to what it gave."""
+
+    def answered(
+        self, transaction: object, chunks: Sequence[Chunk], counts: Mapping[str, int]
+    ) -> None:
+        """Hear, in the transaction that stores these chunks, how many events had each answer."""
         ...

@@ -4,9 +4,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from tollbook.api.context import AppHere
-from tollbook.observe.metrics import CONTENT_TYPE, exposition
+from tollbook.observe.metrics import CONTENT_TYPE, SourceSignal, exposition
 from tollbook.runtime.counts import Speaker
 from tollbook.runtime.reading import read_numbers
+from tollbook.runtime.sources import list_sources
 
 router = APIRouter(tags=["signals"])
 
@@ -24,5 +25,10 @@ def metrics(app: AppHere, request: Request) -> Response:
     # What this process has to say is from now; the others speak every second.
     speaker.speak()
     with app.database.transaction() as connection:
-        numbers = read_numbers(connection, at=app.clock.now())
-    return Response(exposition(numbers), media_type=CONTENT_TYPE)
+        at = app.clock.now()
+        numbers = read_numbers(connection, at=at)
+        sources = [
+            SourceSignal(one.name, one.backlog_records, one.oldest_seconds, one.state == "failing")
+            for one in list_sources(connection, app.settings.sources, at=at)
+        ]
+    return Response(exposition(numbers, sources), media_type=CONTENT_TYPE)

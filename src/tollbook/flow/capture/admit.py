@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -16,10 +16,23 @@ from tollbook.flow.capture.envelope import (
     is_wholly_read,
     read_any,
 )
-from tollbook.flow.capture.identity import DAY_MICROSECONDS, ZERO, identify, microseconds
+from tollbook.flow.capture.identity import (
+    DAY_MICROSECONDS,
+    ZERO,
+    identify,
+    microseconds,
+    quarantine_id,
+)
 from tollbook.flow.capture.json_text import canonical, may_be_deep
+from tollbook.flow.capture.mapping import (
+    OTLP_MAPPING,
+    CompiledMapping,
+    compile_mapping,
+    compile_version,
+    default_otlp_mapping,
+)
 from tollbook.flow.capture.schema import DataRule, check_data, compile_rule, read_data
-from tollbook.masterdata.catalog import Catalog
+from tollbook.masterdata.catalog import SINCE_EVER, Catalog
 from tollbook.records.commercial import EventType, Meter
 from tollbook.values.formula import fields_of, parse_formula
 from tollbook.values.period import midnight
@@ -84,8 +97,18 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
         return self.digest, self.day_number
 
 
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """How bytes that are no event became one: by which mapping, with what beside them."""
+
+    mapping: str
+    metadata: Mapping[str, str]
+
+
 class Refused(msgspec.Struct, frozen=True, gc=False):
-    """An event that goes to quarantine; `cause` is what one correction would cure."""
+    """An event that goes to quarantine; `cause` is what one correction would cure.
+
+    With an `origin`, `raw` is the foreign record that it (and perhaps others) was made of.
+    """
 
     code: str
     message: str
@@ -93,6 +116,14 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     source: str
     id: str
     raw: bytes
+    origin: Origin | None = None
+
+    @property
+    def quarantine_id(self) -> str:
+        """The id under which it is kept: the same bytes from the same place are kept once."""
+        if self.origin is None:
+            return quarantine_id(self.raw)
+        return quarantine_id(canonical([self.origin.mapping, self.origin.metadata]) + self.raw)
 
 
 Verdict = Admitted | Refused
@@ -109,6 +140,9 @@ class Admission:
     # The two questions asked of every event, answered at once where no date matters.
     only_rule: Mapping[str, DataRule]
     always_known: frozenset[str]
+
+    # Source mappings with when each version starts (latest first).
+    mappings: Mapping[str, tuple[tuple[date, CompiledMapping | Rejected], ...]]
 
 
 def build_admission(
@@ -129,6 +163,10 @@ def build_admission(
             if not later and start <= OLDEST and isinstance(rule, DataRule)
         },
         always_known=frozenset(s for s, spans in subjects.items() if (None, None) in spans),
+        mappings={
+            OTLP_MAPPING: ((SINCE_EVER, compile_mapping(default_otlp_mapping(tuple(rules)))),),
+            **{key: _mappings(catalog, key) for key in catalog.keys("source_mapping")},
+        },
     )
 
 
@@ -288,6 +326,15 @@ def _rules(catalog: Catalog, key: str) -> tuple[tuple[datetime, DataRule | Rejec
         assert isinstance(version.record, EventType)
         found.append((midnight(version.effective_from), _compiled(version.record, fields)))
     return tuple(found)
+
+
+def _mappings(catalog: Catalog, key: str) -> tuple[tuple[date, CompiledMapping | Rejected], ...]:
+    versions = sorted(
+        catalog.versions["source_mapping", key],
+        key=lambda version: (version.effective_from, version.version),
+        reverse=True,
+    )
+    return tuple((version.effective_from, compile_version(version)) for version in versions)
 
 
 def _compiled(event_type: EventType, fields: tuple[str, ...]) -> DataRule | Rejected:

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -94,10 +94,16 @@ def structured(fields: dict[str, str], body: bytes) -> bytes:
         for name, value in fields.items()
         if name.startswith(_HEADER_PREFIX)
     }
-    event.pop("data", None)
-    event.pop("data_base64", None)
     if fields.get("content-type"):
         event["datacontenttype"] = fields["content-type"]
+    return with_data(event, body)
+
+
+def with_data(attributes: Mapping[str, str], body: bytes) -> bytes:
+    """Write an event whose attributes came beside its data, already decoded, as structured JSON."""
+    event: dict[str, Any] = dict(attributes)
+    event.pop("data", None)
+    event.pop("data_base64", None)
     if not body:
         return canonical(event)
     try:

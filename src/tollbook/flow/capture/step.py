@@ -19,13 +19,14 @@ from tollbook.flow.capture.admit import (
     admit_all,
 )
 from tollbook.flow.capture.events import store as events
-from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id, quarantine_id
+from tollbook.flow.capture.foreign import Held, Judged, judge_held
+from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import read_event_id
 from tollbook.worklist.store import clear_object, open_item
 
-Status = Literal["accepted", "duplicate", "conflict", "rejected"]
+Status = Literal["accepted", "duplicate", "conflict", "rejected", "ignored"]
 
 CONFLICT: Final = "capture.conflict"
 _REPLAY_PAGE: Final = 500
@@ -48,12 +49,14 @@ class Captured:
     """What became of a group of events, in their order, and the receipt they were stored under.
 
     `others` has the answers of those that were not accepted, by position: nearly all are accepted,
-    and what to tell of those follows from the verdicts.
+    and what to tell of those follows from the verdicts. `ignored` is how many foreign records (or
+    elements of them) their mapping leaves out.
     """
 
     receipt: int
     verdicts: Sequence[Verdict]
     others: Mapping[int, Answer]
+    ignored: int = 0
 
     @cached_property
     def answers(self) -> list[Answer]:
@@ -213,14 +216,16 @@ def replay(
     It is closed only when it got through; otherwise it stays, with the reason of this refusal.
     """
     held = _open_quarantined(connection, quarantined, reason)
-    verdict = admit_all([held.corrected or held.raw], admission, at=at)[0]
-    if isinstance(verdict, Admitted):
-        events.ensure_days(connection, days_of([verdict]))
-        answer = capture(connection, verdicts=[verdict], door="replay", at=at).answers[0]
+    judged = _judge_again(held, admission, at=at)
+    refused = [verdict for verdict in judged.verdicts if isinstance(verdict, Refused)]
+    if len(refused) < len(judged.verdicts):
+        answer = _store_again(connection, judged.verdicts, at=at)
     else:
-        answer = _rejected(verdict)._replace(kept_as=quarantined)
-        _note_refusal(connection, held, verdict, by=by, at=at)
-    if answer.status in {"accepted", "duplicate"}:
+        answer = Answer("ignored", "", "")
+    if refused:
+        answer = _rejected(refused[0])._replace(kept_as=quarantined)
+        _note_refusal(connection, held, refused[0], by=by, at=at)
+    if answer.status in {"accepted", "duplicate", "ignored"}:
         store.close_quarantined(connection, quarantined, "replayed", by=by, reason=reason, at=at)
         clear_object(connection, quarantined, by=by, resolution=f"replayed: {reason}", at=at)
     audit.record(
@@ -233,6 +238,23 @@ def replay(
         after=answer.code or answer.status,
     )
     return answer
+
+
+def _judge_again(held: store.Quarantined, admission: Admission, *, at: datetime) -> Judged:
+    body = held.corrected or held.raw
+    if held.mapping is None:
+        return Judged(admit_all([body], admission, at=at))
+    again = Held(body, held.metadata or {}, is_corrected=held.corrected is not None)
+    return judge_held(again, held.mapping, admission, at=at)
+
+
+def _store_again(connection: Connection, verdicts: Sequence[Verdict], *, at: datetime) -> Answer:
+    """Store what was admitted; of several events the answer that most needs a person."""
+    admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
+    events.ensure_days(connection, days_of(admitted))
+    answers = capture(connection, verdicts=admitted, door="replay", at=at).answers
+    urgency = ("conflict", "accepted", "duplicate")
+    return min(answers, key=lambda answer: urgency.index(answer.status))
 
 
 def replay_all(
@@ -452,10 +474,11 @@ def _keep_conflicts(
 def _quarantine(
     connection: Connection, refused: Sequence[Refused], *, door: str, at: datetime
 ) -> None:
-    fresh = store.insert_quarantine(connection, refused, door=door, at=at)
+    # A record that became several events is kept once, for the first that was refused.
+    first = {refusal.quarantine_id: refusal for refusal in reversed(refused)}
+    fresh = store.insert_quarantine(connection, list(first.values()), door=door, at=at)
     held: dict[tuple[str, str], tuple[str, list[str]]] = {}
-    for refusal in refused:
-        kept_as = quarantine_id(refusal.raw)
+    for kept_as, refusal in reversed(first.items()):
         if kept_as in fresh:
             _, objects = held.setdefault((refusal.code, refusal.cause), (refusal.message, []))
             objects.append(kept_as)
@@ -489,7 +512,7 @@ def _rejected(refusal: Refused) -> Answer:
         refusal.id,
         refusal.code,
         refusal.message,
-        quarantine_id(refusal.raw),
+        refusal.quarantine_id,
     )
 
 

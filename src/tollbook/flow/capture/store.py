@@ -1,15 +1,16 @@
 """The SQL of receipts, of the ledger of identities, of conflicts and of the quarantine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from tollbook.flow.capture.admit import Admitted, CrosswalkRow, Refused
-from tollbook.flow.capture.identity import conflict_id, quarantine_id
+from tollbook.flow.capture.identity import conflict_id
 from tollbook.flow.capture.json_text import canonical
 from tollbook.storage.database import Connection, decode_json
 
@@ -63,6 +64,8 @@ class Quarantined:
     closed_at: datetime | None
     closed_by: str | None
     reason: str | None
+    mapping: str | None = None
+    metadata: Mapping[str, str] | None = None
 
 
 def intake_watermark(connection: Connection) -> int:
@@ -99,13 +102,22 @@ def add_tally(
         )
 
 
-def tallies(connection: Connection) -> dict[tuple[str, str], int]:
+def tallies_by_door(connection: Connection) -> dict[tuple[str, str], int]:
     """Return how many events had each answer or refusal code since ever, by door and answer."""
     rows = connection.execute(
         """select door, answer, sum(count)::bigint from intake_tally
            group by door, answer order by door, answer"""
     )
     return {(door, answer): count for door, answer, count in rows}
+
+
+def tallies(connection: Connection) -> dict[str, int]:
+    """Return how many events had each answer, since ever, through every door but replay."""
+    rows = connection.execute(
+        """select answer, sum(count)::bigint from intake_tally
+           where strpos(answer, '.') = 0 group by answer order by answer"""
+    )
+    return dict(rows.fetchall())
 
 
 def mark_dirty(
@@ -201,15 +213,16 @@ def insert_quarantine(
 
     Bytes that were kept before stay as they are, also when a person has already closed them.
     """
-    by_id = {quarantine_id(refusal.raw): refusal for refusal in refusals}
+    by_id = {refusal.quarantine_id: refusal for refusal in refusals}
     with connection.cursor() as cursor:
         cursor.executemany(
             """insert into quarantine (quarantine_id, door, received_at, code, message, cause,
-                                       source, event_id, raw)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                       source, event_id, raw, mapping, metadata)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                on conflict do nothing returning quarantine_id""",
             [
                 (kept_as, door, at, r.code, r.message, r.cause, r.source, r.id, r.raw)
+                + ((r.origin.mapping, Jsonb(r.origin.metadata)) if r.origin else (None, None))
                 for kept_as, r in sorted(by_id.items())
             ],
             returning=True,
@@ -230,7 +243,7 @@ def list_quarantine(
     with connection.cursor(row_factory=class_row(Quarantined)) as cursor:
         return cursor.execute(
             """select quarantine_id, door, received_at, code, message, cause, source, event_id,
-                      raw, state, corrected, closed_at, closed_by, reason
+                      raw, state, corrected, closed_at, closed_by, reason, mapping, metadata
                from quarantine
                where (%(state)s::text is null or state = %(state)s)
                  and (%(code)s::text is null or code = %(code)s)
@@ -256,7 +269,7 @@ def get_quarantined(
     with connection.cursor(row_factory=class_row(Quarantined)) as cursor:
         return cursor.execute(
             """select quarantine_id, door, received_at, code, message, cause, source, event_id,
-                      raw, state, corrected, closed_at, closed_by, reason
+                      raw, state, corrected, closed_at, closed_by, reason, mapping, metadata
                from quarantine where quarantine_id = %s """
             + ("for update" if lock else ""),
             [quarantine_id],

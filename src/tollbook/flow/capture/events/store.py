@@ -217,7 +217,7 @@ def _read_events(connection: Connection, where: str, parameters: Any) -> list[St
 
 def _stored(h: UUID, *columns: Any) -> StoredEvent:
     *others, data = columns
-    return StoredEvent(written_event_id(h.bytes), *others, decode_json(data))
+    return StoredEvent(*(written_event_id(h.bytes), *others, decode_json(data)))
 
 
 def _partition(day: date) -> str:

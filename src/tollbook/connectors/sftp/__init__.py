@@ -1,0 +1,1 @@
+"""A directory of an SFTP server as a source of usage."""

@@ -1,0 +1,1 @@
+"""The register of objects that sources of files have seen."""

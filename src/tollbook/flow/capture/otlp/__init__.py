@@ -1,0 +1,1 @@
+"""OpenTelemetry metrics as usage: points with an identity, and totals turned into what was added."""

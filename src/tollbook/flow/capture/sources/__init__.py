@@ -1,0 +1,1 @@
+"""How far each source was stored, who paused it, and what its readers say."""
