@@ -122,6 +122,8 @@ class Gate:
             found = await run_in_threadpool(ring.caller_of_token, credential)
         except NotATokenError as error:
             return f"The access token is not accepted ({error}): get another one."
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise _database_away() from error
         return found or "The key of this access token has ended."
 
     async def _refresh(self) -> None:
@@ -130,11 +132,7 @@ class Gate:
             await run_in_threadpool(ring.refresh)
         except (psycopg.OperationalError, PoolTimeout) as error:
             if not ring.is_usable():
-                raise Transient(
-                    "storage.unavailable",
-                    "The database does not answer: try again in a few seconds.",
-                    retry_after_seconds=RETRY_SECONDS,
-                ) from error
+                raise _database_away() from error
 
 
 class LimitBody:
@@ -197,6 +195,14 @@ def too_often(seconds: int) -> Response:
         "api.rate_limited",
         "This key sends more than it may: wait as long as Retry-After says.",
         headers={"Retry-After": str(seconds)},
+    )
+
+
+def _database_away() -> Transient:
+    return Transient(
+        "storage.unavailable",
+        "The database does not answer: try again in a few seconds.",
+        retry_after_seconds=RETRY_SECONDS,
     )
 
 
