@@ -108,9 +108,9 @@ def test_a_file_is_previewed_as_text(mapped: Api) -> None:
 
     assert [record["code"] for record in found["records"]] == [
         "capture.unmappable",
-        "capture.not_an_object",
+        "capture.bad_row",
     ]
-    assert [record["place"]["row"] for record in found["records"]] == ["2", "3"]
+    assert [record["place"]["row"] for record in found["records"]] == ["1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def values(api: Api) -> list[Any]:
     """Give the value of each stored event, in the order of its time."""
     with api.app.database.transaction() as connection:
         rows = connection.execute(
-            "select (data->>'value')::numeric from usage_event order by occurred_at, event_id"
+            "select (data::jsonb->>'value')::numeric from usage_event order by occurred_at, event_id"
         )
         return [row[0] for row in rows]
 
@@ -210,7 +210,7 @@ def test_a_mapping_named_otlp_takes_the_place_of_the_default(door: Api) -> None:
     send(door, total(point(10, 5, model="m"), name="llm.tokens"), total(point(10, 5)))
 
     with door.app.database.transaction() as connection:
-        rows = connection.execute("select type, subject, data from usage_event").fetchall()
+        rows = connection.execute("select type, subject, data::jsonb from usage_event").fetchall()
     assert rows == [("call", "bob", {"model": "m", "tokens": 5})]
 
 

@@ -18,6 +18,7 @@ from tollbook.records.source_mapping import SourceMapping
 from tollbook.runtime.mapping_check import EVENTS, check_directory
 from tollbook.sdk.source import SourceRecord
 from tollbook.values.conversion import time_reader
+from tollbook.values.selection import parse_selection, written_step
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "mappings"
 EVENT = {"type": "t", "source": "s", "id": "$.id", "subject": "c", "time": "$.at"}
@@ -115,6 +116,27 @@ def test_dividing_is_exact_or_refused(number: int, divisor: int) -> None:
         assert outcome.code == "capture.unmappable"
     else:
         assert EXACT.decode(outcome[0])["data"]["n"] * divisor == number
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        ("0.00000123456789012345", "0.000001234568"),
+        ("1E-20", "0"),
+        ("0.1234567890125", "0.123456789012"),
+    ],
+)
+def test_rounding_takes_more_decimals_than_a_quantity_has(found: str, kept: str) -> None:
+    made = mapping({"n": {"path": "$.n", "as": "decimal", "round": "half_even", "decimals": 12}})
+
+    events = made(record(n=found))
+
+    assert Decimal(EXACT.decode(events[0])["data"]["n"]) == Decimal(kept)
+
+
+@given(st.text(min_size=1))
+def test_a_name_that_is_written_as_a_path_selects_that_member(name: str) -> None:
+    assert parse_selection(f"${written_step(name)}").steps == (name,)
 
 
 def test_the_same_record_makes_the_same_id_and_another_makes_another() -> None:

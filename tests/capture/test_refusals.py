@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from io import BytesIO
 
 import msgspec
 import pytest
 
 from door import add_record, admission, data, event, raw
-from tollbook.flow.capture import lines
 from tollbook.flow.capture.admit import Admitted, Refused, admit_all
-from tollbook.flow.capture.lines import read_lines
 from tollbook.flow.capture.store import get_quarantined
 from tollbook.records.commercial import EventType
 from tollbook.runtime.intake import Desk
@@ -226,20 +223,6 @@ def test_exact_numbers_are_stored(desk: Desk, database: Database) -> None:
     with database.transaction() as connection:
         row = connection.execute("select data::jsonb->>'minutes' from usage_event").fetchone()
     assert row == (number,)
-
-
-@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_lines_may_end_either_way_and_be_blank(end: bytes) -> None:
-    stream = BytesIO(b"\xef\xbb\xbf" + end + b"a" + end + b"  " + end + end + b"b")
-
-    assert list(read_lines(stream)) == [b"a", b"b"]
-
-
-def test_an_endless_line_is_cut_and_the_next_one_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "LINE_BYTES_MAX", 10)
-    monkeypatch.setattr(lines, "KEPT_BYTES_MAX", 4)
-
-    assert list(read_lines(BytesIO(b"x" * 95 + b"\nnext\n"))) == [b"xxxx", b"next"]
 
 
 def test_a_schema_that_is_unusable_stops_its_own_type_only(desk: Desk, database: Database) -> None:

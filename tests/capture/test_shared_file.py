@@ -4,7 +4,6 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tollbook.api.intake import intake_routes
-from tollbook.flow.capture.lines import read_lines
 from tollbook.runtime.intake import Desk, Intake
+from tollbook.sdk.drops.json_lines import read_json_lines
+from tollbook.sdk.drops.unpack import unpack
 from tollbook.storage.database import Database
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -40,7 +40,8 @@ def _expected() -> dict[str, Any]:
 
 def _through_file(desk: Desk) -> Counter[str]:
     counts: Counter[str] = Counter()
-    lines = list(read_lines(BytesIO(gzip.decompress(FILE.read_bytes()))))
+    with FILE.open("rb") as stored:
+        lines = [body for batch in read_json_lines(unpack(stored)) for body in batch.bodies]
     for start in range(0, len(lines), BATCH):
         counts += desk.take(lines[start : start + BATCH], door="file").counts
     return counts

@@ -30,6 +30,8 @@ from tollbook.api.v1 import (
     masterdata,
     posting,
     prices,
+    quarantine,
+    reports,
     signals,
     source_objects,
     sources,
@@ -46,6 +48,24 @@ from tollbook.runtime.process import collect_rarely, end_with
 from tollbook.runtime.rates import Rates
 
 MEGABYTE: Final = 1_000_000
+
+# Everything but the events themselves, in the order of the OpenAPI document.
+MODULES: Final = (
+    access,
+    capture,
+    quarantine,
+    reports,
+    mappings,
+    masterdata,
+    billing,
+    posting,
+    control,
+    prices,
+    signals,
+    sources,
+    source_objects,
+    usage,
+)
 
 
 def create() -> FastAPI:
@@ -109,10 +129,7 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     api.router.routes.extend(otlp_routes(metrics, read_body))
     hooks = Hooks(desk, app.clock, app.settings.sources)
     api.router.routes.extend(hook_routes(hooks, read_body))
-    for module in (
-        *(access, capture, mappings, masterdata, billing, posting, control, prices, signals),
-        *(sources, source_objects, usage),
-    ):
+    for module in MODULES:
         api.include_router(module.router)
     guard(api.router.routes)
     api.add_middleware(LimitBody, budget=door.budget, seconds_max=app.settings.body_seconds)

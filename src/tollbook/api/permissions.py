@@ -38,24 +38,16 @@ ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
     ("POST", "/v1/access/keys/{key_id}/rotate"): Scope.ADMIN,
     ("POST", "/v1/access/keys/{key_id}/revoke"): Scope.ADMIN,
     ("GET", "/v1/access/scopes"): ANYONE,
-    ("POST", EVENTS): Scope.EVENTS_WRITE,
-    ("POST", "/v1/otlp/v1/metrics"): Scope.EVENTS_WRITE,
-    ("POST", "/v1/hooks/{source}"): ANYONE,
+    ("POST", "/v1/events"): Scope.EVENTS_WRITE,
     ("GET", "/v1/events/{event_id}"): Scope.EVENTS_READ,
     ("POST", "/v1/events/{event_id}/void"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/otlp/v1/metrics"): Scope.EVENTS_WRITE,
+    ("POST", "/v1/hooks/{source}"): ANYONE,
     ("GET", "/v1/quarantine"): Scope.EVENTS_READ,
     ("GET", "/v1/quarantine/{quarantine_id}"): Scope.EVENTS_READ,
     ("POST", "/v1/quarantine/{quarantine_id}/correct"): Scope.EVENTS_CORRECT,
     ("POST", "/v1/quarantine/{quarantine_id}/replay"): Scope.EVENTS_CORRECT,
     ("POST", "/v1/quarantine/{quarantine_id}/discard"): Scope.EVENTS_CORRECT,
-    ("POST", "/v1/source-mappings/{mapping_id}/preview"): Scope.EVENTS_READ,
-    ("GET", "/v1/sources"): Scope.EVENTS_READ,
-    ("GET", "/v1/sources/{name}"): Scope.EVENTS_READ,
-    ("GET", "/v1/sources/{name}/objects"): Scope.EVENTS_READ,
-    ("POST", "/v1/sources/{name}/objects/retry"): Scope.EVENTS_CORRECT,
-    ("POST", "/v1/sources/{name}/pause"): Scope.EVENTS_CORRECT,
-    ("POST", "/v1/sources/{name}/resume"): Scope.EVENTS_CORRECT,
-    ("POST", "/v1/sources/{name}/seek"): Scope.EVENTS_CORRECT,
     ("GET", "/v1/master-data"): Scope.MASTERDATA_READ,
     ("GET", "/v1/master-data/{kind}/{key}"): Scope.MASTERDATA_READ,
     ("POST", "/v1/master-data/plan"): Scope.MASTERDATA_READ,
@@ -110,9 +102,8 @@ async def check_scope(request: Request) -> None:
     """Refuse a caller without the scope that the matched route needs."""
     caller = caller_of(request.scope)
     if caller is not None:
-        needed = needed_scope(request.method, request.scope["route"].path)
-        if needed is not None:
-            caller.require(needed)
+        path = request.scope["route"].path
+        _require(caller, needed_scope(request.method, path), path)
 
 
 def guard(routes: Iterable[BaseRoute]) -> None:

@@ -25,12 +25,14 @@ _STATUS: Final[Mapping[type[Failure], int]] = {
 # Codes that mean "there is no such thing".
 _MISSING: Final = frozenset(
     {
+        "capture.no_such_backfill",
         "capture.no_such_conflict",
         "capture.no_such_object",
         "capture.no_such_event",
         "capture.no_such_mapping",
         "capture.no_such_refusal",
         "config.no_such_source",
+        "invoice.no_such_entity",
         "invoice.unknown",
         "masterdata.unknown",
         "meter.unknown",

@@ -7,13 +7,13 @@ from typing import Any, Final, cast
 import click
 import msgspec
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from tollbook.app import App, open_app
 from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
-from tollbook.flow.capture.preview import Preview, PreviewedEvent, PreviewedRecord
 from tollbook.runtime.import_file import import_file
+from tollbook.runtime.mapped_sample import Preview, PreviewedEvent, PreviewedRecord
 from tollbook.runtime.mapping_check import EVENTS, check_directory
 from tollbook.runtime.mapping_preview import (
     Rehearsal,
@@ -164,7 +164,7 @@ def _rehearse_stored(app: App, connection: Connection, mapping_id: str) -> Rehea
 
 def _show_preview(found: Preview) -> None:
     screen = console()
-    table = Table("Record", "Answer", "Event", "Counted as")
+    table = Table("Record", "Answer", Column("Event", overflow="fold"), "Counted as")
     for record in found.records:
         for row in _rows(record):
             table.add_row(*map(escape, row))

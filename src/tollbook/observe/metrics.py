@@ -46,6 +46,16 @@ HELD: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class SourceSignal:
+    """What is told of a source: what waits there (None when it cannot tell), and how it goes."""
+
+    name: str
+    backlog_records: int | None
+    oldest_seconds: int | None
+    is_failing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Numbers:
     """Everything that is told. Keys of two parts are in the order of their labels.
 
@@ -70,16 +80,6 @@ class Numbers:
     oldest_unposted_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class SourceSignal:
-    """What is told of a source: what waits there (None when it cannot tell), and how it goes."""
-
-    name: str
-    backlog_records: int | None
-    oldest_seconds: int | None
-    is_failing: bool
-
-
 class _Told(Collector):
     """Presents numbers that are kept elsewhere."""
 
@@ -92,7 +92,8 @@ class _Told(Collector):
         yield from _of_intake(self._numbers)
         yield from _of_processes(self._numbers)
         yield from _of_books(self._numbers)
-        yield from _of_sources(self._sources)
+        if self._sources:
+            yield from _of_sources(self._sources)
 
 
 def exposition(numbers: Numbers, sources: Sequence[SourceSignal] = ()) -> bytes:

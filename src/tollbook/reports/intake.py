@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tollbook.flow.capture.store import tallies_by_door
+from tollbook.flow.capture.store import tallies
 from tollbook.storage.database import Connection
 
 
@@ -26,7 +26,7 @@ class IntakeState:
 
 def intake_state(connection: Connection, *, at: datetime) -> IntakeState:
     """Return how the intake stands at an instant."""
-    counted = tallies_by_door(connection)
+    counted = tallies(connection)
     days, oldest = connection.execute(
         """select count(distinct d.day), min(r.received_at)
            from (select day, receipt from dirty_day

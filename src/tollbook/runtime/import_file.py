@@ -1,7 +1,7 @@
 """Imports a file of usage: CloudEvents as JSON lines, or rows of any format through a mapping."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -16,7 +16,7 @@ from tollbook.sdk.drops.unpack import sha256_of
 from tollbook.sdk.source import Chunk, SourceRecord
 
 DOOR: Final = "file"
-ROWS_PER_COMMIT: Final = 5_000
+ROWS_PER_COMMIT: Final = 20_000
 BYTES_PER_COMMIT: Final = 64_000_000
 # What a file is taken for when neither its name nor its content tells.
 OTHERWISE: Final = "jsonl"
@@ -68,12 +68,32 @@ def import_file(
     return imported
 
 
+def batches(stored: IO[bytes], file: Path) -> Iterator[Sequence[bytes]]:
+    """Yield the lines of a file of events, packed or not, in the groups that are committed together.
+
+    Raises Rejected when the file is damaged.
+    """
+    try:
+        for batch in _joined(read_rows(stored, file.name, FileRule(otherwise=OTHERWISE))):
+            yield batch.bodies
+    except Rejected as failure:
+        raise Rejected(failure.code, f"{file}: {failure.message}") from failure
+
+
 def _joined(rows: Iterator[Batch]) -> Iterator[Batch]:
-    """Join and cut batches to what one commit takes."""
+    """Join batches to what one commit takes; what came before damage is given before it is told."""
     bodies: list[bytes] = []
     refusals: dict[int, Rejected] = {}
     size = 0
-    for batch in rows:
+    failure: Rejected | None = None
+    while True:
+        try:
+            batch = next(rows, None)
+        except Rejected as error:
+            failure = error
+            batch = None
+        if batch is None:
+            break
         refusals |= {len(bodies) + at: one for at, one in batch.refusals.items()}
         bodies += batch.bodies
         size += sum(map(len, batch.bodies))
@@ -82,6 +102,8 @@ def _joined(rows: Iterator[Batch]) -> Iterator[Batch]:
             bodies, refusals, size = [], {}, 0
     if bodies:
         yield Batch(bodies, refusals)
+    if failure is not None:
+        raise failure
 
 
 def _records(batch: Batch, metadata: Mapping[str, str], first: int) -> list[SourceRecord]:

@@ -87,6 +87,8 @@ def _records_file(directory: Path) -> Path:
 
 def _outcomes(mapping: CompiledMapping, record: SourceRecord) -> Iterator[bytes]:
     try:
+        if record.refusal is not None:
+            raise record.refusal
         mapped = mapping.apply(record)
     except Rejected as refusal:
         field = {"field": refusal.ids["field"]} if "field" in refusal.ids else {}

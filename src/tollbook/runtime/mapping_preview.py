@@ -11,12 +11,12 @@ from tollbook.flow.capture.admit import Admission, Admitted, build_admission
 from tollbook.flow.capture.events.store import known_events
 from tollbook.flow.capture.foreign import mapping_in_force
 from tollbook.flow.capture.mapping import CompiledMapping, compile_mapping
-from tollbook.flow.capture.preview import Key, Preview, Print, preview
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.step import plan_directory
 from tollbook.masterdata.store import load_catalog
 from tollbook.masterdata.subjects import crosswalk
 from tollbook.records.source_mapping import SourceMapping
+from tollbook.runtime.mapped_sample import Key, Preview, Print, preview
 from tollbook.sdk.source import SourceRecord
 from tollbook.storage.database import Connection
 from tollbook.values.period import midnight

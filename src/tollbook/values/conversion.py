@@ -244,10 +244,10 @@ def _placed(moment: datetime, place: ZoneInfo, ambiguous: str) -> datetime:
     """Return a local time as an instant; an hour that a clock shows twice or never is not guessed."""
     earlier = moment.replace(tzinfo=place, fold=0)
     later = moment.replace(tzinfo=place, fold=1)
-    if earlier.astimezone(UTC).astimezone(place).replace(tzinfo=None) != moment:
-        raise ValueError(f"there was no {moment} in {place.key}: clocks were put forward")
     if earlier.utcoffset() == later.utcoffset():
         return earlier
+    if earlier.astimezone(UTC).astimezone(place).replace(tzinfo=None) != moment:
+        raise ValueError(f"there was no {moment} in {place.key}: clocks were put forward")
     if ambiguous == "refuse":
         raise ValueError(
             f"{moment} was twice in {place.key}, when clocks were put back: set `ambiguous`"

@@ -24,6 +24,7 @@ _STEP: Final = re.compile(
     re.VERBOSE,
 )
 _HOLE: Final = re.compile(r"\{\{|\}\}|\{(?P<hole>[^{}]*)\}|[{}]")
+_PLAIN_NAME: Final = re.compile(r"[\w\-]+")
 _BARE_NAME: Final = re.compile(r"[A-Za-z_][\w\-]*")
 _SORTED: Final = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
@@ -77,6 +78,16 @@ def _step(match: re.Match[str]) -> str | int:
 def is_every(step: str | int) -> bool:
     """Tell whether a step stands for every element, which only `each` may use."""
     return step == ""
+
+
+def written_step(name: str) -> str:
+    """Write a member as a step of a path, as it could stand in a mapping."""
+    if is_every(name):
+        return "[*]"
+    if _PLAIN_NAME.fullmatch(name):
+        return f".{name}"
+    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"['{escaped}']"
 
 
 def parse_template(text: str) -> tuple[str | Selection, ...]:

@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 
-from door import furnish, raw
+from door import add_record, furnish, raw
+from sources.drops.conftest import BY_ROW
 from tollbook.api.app import build
 from tollbook.app import App
 from tollbook.cli.source import source
@@ -80,3 +81,14 @@ def test_objects_are_listed_and_judged_again_over_http(
     assert [one["code"] for one in listed["objects"]] == ["capture.unknown_format"]
     assert (answer.status_code, again.status_code, unknown.status_code) == (204, 404, 404)
     assert after["counts"] == {"open": 1}
+
+
+def test_a_preview_shows_a_row_that_its_file_garbles_as_the_source_would_refuse_it(
+    run: Any, tmp_path: Path, database: Database
+) -> None:
+    add_record(database, "source_mapping", BY_ROW.mapping_id, BY_ROW)
+    (tmp_path / "u.csv").write_bytes(b"customer,tokens\ncus_001,10\ncus_002\n")
+
+    shown = json.loads(run("preview", str(tmp_path / "u.csv"), "--mapping", "by-row", "--json"))
+
+    assert (shown["counts"]["accepted"], shown["refusals"]) == (1, {"capture.bad_row": 1})

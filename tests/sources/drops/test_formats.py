@@ -70,6 +70,42 @@ def test_lines_are_the_same_however_the_blocks_are_cut(
     assert bodies(read_json_lines(cut(content, size))) == expected
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_lines_may_end_either_way_and_be_blank(end: bytes) -> None:
+    content = b"\xef\xbb\xbf" + end + b"a" + end + b"  " + end + end + b"b"
+
+    assert bodies(read_json_lines([content])) == [b"a", b"b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b'\xef\xbb\xbf [{"n":1}, {"n":2}]\n', [{"n": 1}, {"n": 2}]),
+        (b'{\n  "n": 1\n}\n', [{"n": 1}]),
+        (b'{"n":1}\n{"n":2}\n', [{"n": 1}, {"n": 2}]),
+        (b"", []),
+    ],
+    ids=["array", "one", "lines", "nothing"],
+)
+def test_a_json_file_may_be_an_array_one_record_or_lines(content: bytes, rows: list[Any]) -> None:
+    assert read("u.json", content) == read("u.json.gz", gzip.compress(content)) == rows
+
+
+def test_a_broken_array_is_damaged() -> None:
+    with pytest.raises(Rejected, match="damaged"):
+        read("u.json", b'[{"n":1}, {"n":')
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_the_delimiter_of_csv_is_the_one_its_first_line_shows(mark: str) -> None:
+    content = f"a{mark}b{mark}c\n1{mark}2,5{mark}3\n".encode()
+    content = content if mark != "," else b"a,b,c\n1,25,3\n"
+
+    (row,) = read("u.csv", content)
+
+    assert list(row) == ["a", "b", "c"]
+
+
 def test_a_line_without_end_is_cut_and_the_next_one_is_whole() -> None:
     block = b"x" * (1 << 20)
     endless = [block] * (LINE_BYTES_MAX // len(block) + 3)

@@ -70,7 +70,8 @@ def _records(body: Mapping[str, Any]) -> Iterator[SourceRecord]:
         stream = io.BytesIO(sample.encode())
         chosen = cast("SampleFormat", form)
         for record in read_stream(stream, "sample", chosen, limit=RECORDS_MAX):
-            yield SourceRecord(record.body, metadata={**record.metadata, **metadata})
+            place = {**record.metadata, **metadata}
+            yield SourceRecord(record.body, metadata=place, refusal=record.refusal)
     else:
         raise _invalid(
             f"Send at most {RECORDS_MAX} records in `records`, or a file as text in `sample` with "

@@ -47,6 +47,8 @@ def compile_field(rule: FieldRule, *, blank: str | None) -> Read:
     default = _default(rule)
     if rule.unit is not None:
         return _with_unit(rule, pick, steps, default)
+    if rule.value is not None:
+        return _constant(rule.value, steps)
     if default is None and not rule.optional:
         member = _member_of_record(rule)
         if member and steps in ([], [as_text]):
@@ -75,6 +77,12 @@ def origin_of(rule: FieldRule) -> str:
     if rule.hash_of:
         return f"the hash of {', '.join(rule.hash_of)}"
     return "its constant"
+
+
+def _constant(value: Any, steps: Sequence[Conversion]) -> Read:
+    for step in steps:
+        value = step(value)
+    return lambda _: value
 
 
 def _required(pick: Read, steps: Sequence[Conversion]) -> Read:
@@ -279,8 +287,13 @@ def _number_steps(rule: FieldRule) -> list[Conversion]:
     is_marked = rule.decimal_mark != "." or rule.thousands_mark
     if rule.kind == "integer" and not is_scaled and not is_marked:
         return [to_integer]
-    marked = partial(to_decimal, decimal_mark=rule.decimal_mark, thousands_mark=rule.thousands_mark)
-    steps: list[Conversion] = [marked if is_marked else to_decimal]
+    read = partial(
+        to_decimal,
+        decimal_mark=rule.decimal_mark,
+        thousands_mark=rule.thousands_mark,
+        is_fine=bool(is_scaled),
+    )
+    steps: list[Conversion] = [read if is_marked or is_scaled else to_decimal]
     if rule.unit is None:
         steps += _scale_steps(rule, rule.multiply)
     return steps

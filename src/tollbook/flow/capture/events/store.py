@@ -13,7 +13,7 @@ from psycopg import sql
 from tollbook.flow.capture.admit import DAY_ZERO, Admitted
 from tollbook.flow.capture.events.rows import COLUMNS, END, HEADER, copy_rows
 from tollbook.flow.capture.identity import DAY_MICROSECONDS
-from tollbook.storage.database import Connection, decode_json
+from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import EventId, written_event_id
 
@@ -212,12 +212,7 @@ def insert_exclusion(
 
 def _read_events(connection: Connection, where: str, parameters: Any) -> list[StoredEvent]:
     rows = connection.execute(f"{_EVENTS} {where}", parameters)
-    return [_stored(*row) for row in rows]
-
-
-def _stored(h: UUID, *columns: Any) -> StoredEvent:
-    *others, data = columns
-    return StoredEvent(*(written_event_id(h.bytes), *others, decode_json(data)))
+    return [StoredEvent(written_event_id(row[0].bytes), *row[1:]) for row in rows]
 
 
 def _partition(day: date) -> str:

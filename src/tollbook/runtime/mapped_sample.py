@@ -11,11 +11,13 @@ import msgspec
 
 from tollbook.errors import Rejected
 from tollbook.flow.capture.admit import Admission, Admitted, Refused, Verdict, admit_all
-from tollbook.flow.capture.mapping import CompiledMapping, ForeignRecord, selections_of
+from tollbook.flow.capture.mapping import CompiledMapping, selections_of
+from tollbook.flow.meter.definition import Reading, matches, read
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Meter
+from tollbook.sdk.source import SourceRecord
 from tollbook.values.quantity import parse_quantity, plain
-from tollbook.values.selection import as_text, is_every
+from tollbook.values.selection import is_every, written_step
 
 UNKNOWN_SUBJECT: Final = "capture.unknown_subject"
 _ADDITIVE: Final = frozenset({"count", "sum"})
@@ -30,7 +32,7 @@ Stored = Callable[[Sequence[Admitted]], Mapping[Key, Print]]
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What one meter would count of an event; the quantity is as it stands in the event."""
+    """What one meter would count of an event; the quantity is a decimal, or the text told apart."""
 
     meter: str
     quantity: str
@@ -84,7 +86,7 @@ class _Door(NamedTuple):
 
 
 def preview(
-    records: Iterable[ForeignRecord],
+    records: Iterable[SourceRecord],
     mapping: CompiledMapping,
     *,
     admission: Admission,
@@ -112,12 +114,14 @@ def preview(
 
 
 def _previewed(
-    record: ForeignRecord,
+    record: SourceRecord,
     mapping: CompiledMapping,
     door: _Door,
     seen: dict[Key, Print],
 ) -> PreviewedRecord:
     try:
+        if record.refusal is not None:
+            raise record.refusal
         mapped = mapping.apply(record)
     except Rejected as refusal:
         return PreviewedRecord(record.metadata, code=refusal.code, message=refusal.message)
@@ -156,23 +160,19 @@ def _meters(
         meter = catalog.meter(key, on)
         if meter is None or meter.event_type != event_type:
             continue
-        if all(_is(data.get(name), wanted) for name, wanted in meter.where.items()):
-            quantity = _quantity(meter, data)
-            if quantity is not None:
-                yield Counted(key, quantity, meter.unit, meter.aggregation in _ADDITIVE)
+        if not matches(meter, data):
+            continue
+        reading = read(meter, data)
+        if reading is not None:
+            yield Counted(
+                key, _quantity(meter, reading), meter.unit, meter.aggregation in _ADDITIVE
+            )
 
 
-def _is(value: Any, wanted: str) -> bool:
-    return value is not None and not isinstance(value, dict | list) and as_text(value) == wanted
-
-
-def _quantity(meter: Meter, data: Mapping[str, Any]) -> str | None:
-    if meter.value is None:
+def _quantity(meter: Meter, reading: Reading) -> str:
+    if meter.aggregation == "count":
         return "1"
-    value = data.get(meter.value)
-    if isinstance(value, dict | list) or value is None:
-        return None
-    return as_text(value)
+    return reading.text if reading.number is None else plain(reading.number)
 
 
 def _count(made: Preview, record: PreviewedRecord, totals: dict[tuple[str, str], Decimal]) -> None:
@@ -208,7 +208,7 @@ def _unread(body: bytes, used: Sequence[tuple[str | int, ...]]) -> Iterator[str]
         if number == FIELDS_MAX:
             return
         if not any(_covers(path, steps) for path in used):
-            yield "$" + "".join("[*]" if is_every(step) else f".{step}" for step in steps)
+            yield "$" + "".join(map(written_step, steps))
 
 
 def _leaves(value: Any, steps: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
