@@ -5,16 +5,12 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from tollbook.access.scopes import MEANINGS
-from tollbook.api.events_schema import EVENTS_PATH, HOOK_PATH, OTLP_PATH
+from tollbook.api.doors_schema import DOORS
+from tollbook.api.events_schema import EVENTS_PATH
 from tollbook.api.permissions import is_open, needed_scope
 from tollbook.api.typed import COMPONENTS
 from tollbook.config import Settings
 
-_BARE: Final = {
-    "/v1/events": EVENTS_PATH,
-    "/v1/otlp/v1/metrics": OTLP_PATH,
-    "/v1/hooks/{source}": HOOK_PATH,
-}
 _METHODS: Final = frozenset({"get", "post", "put", "patch", "delete"})
 _SCHEMES: Final[dict[str, Any]] = {
     "key": {"type": "http", "scheme": "bearer", "description": "A key: `tbk_...`."},
@@ -39,7 +35,7 @@ def complete(api: FastAPI, settings: Settings) -> None:
     def openapi() -> dict[str, Any]:
         if not described:
             described.update(generated())
-            described["paths"] = {**_BARE, **described["paths"]}
+            described["paths"] = {"/v1/events": EVENTS_PATH, **DOORS, **described["paths"]}
             components = described.setdefault("components", {})
             components.setdefault("schemas", {}).update(COMPONENTS)
             components["securitySchemes"] = {**_SCHEMES, **_outside(settings)}

@@ -41,6 +41,12 @@ ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
     ("POST", "/v1/events"): Scope.EVENTS_WRITE,
     ("GET", "/v1/events/{event_id}"): Scope.EVENTS_READ,
     ("POST", "/v1/events/{event_id}/void"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/events/{event_id}/amend"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/events/void"): Scope.EVENTS_CORRECT,
+    ("GET", "/v1/backfills"): Scope.EVENTS_READ,
+    ("POST", "/v1/backfills"): Scope.EVENTS_CORRECT,
+    ("GET", "/v1/backfills/{backfill_id}"): Scope.EVENTS_READ,
+    ("POST", "/v1/backfills/{backfill_id}/revert"): Scope.EVENTS_CORRECT,
     ("POST", "/v1/otlp/v1/metrics"): Scope.EVENTS_WRITE,
     ("POST", "/v1/hooks/{source}"): ANYONE,
     ("GET", "/v1/quarantine"): Scope.EVENTS_READ,
@@ -48,6 +54,23 @@ ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
     ("POST", "/v1/quarantine/{quarantine_id}/correct"): Scope.EVENTS_CORRECT,
     ("POST", "/v1/quarantine/{quarantine_id}/replay"): Scope.EVENTS_CORRECT,
     ("POST", "/v1/quarantine/{quarantine_id}/discard"): Scope.EVENTS_CORRECT,
+    ("GET", "/v1/quarantine/causes"): Scope.EVENTS_READ,
+    ("POST", "/v1/quarantine/replay"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/quarantine/discard"): Scope.EVENTS_CORRECT,
+    ("GET", "/v1/sources"): Scope.EVENTS_READ,
+    ("GET", "/v1/sources/{name}"): Scope.EVENTS_READ,
+    ("POST", "/v1/sources/{name}/pause"): Scope.ADMIN,
+    ("POST", "/v1/sources/{name}/resume"): Scope.ADMIN,
+    ("POST", "/v1/sources/{name}/seek"): Scope.ADMIN,
+    ("GET", "/v1/sources/{name}/objects"): Scope.EVENTS_READ,
+    ("POST", "/v1/sources/{name}/objects/retry"): Scope.EVENTS_CORRECT,
+    ("PUT", "/v1/sources/{source}/watermark"): Scope.EVENTS_WRITE,
+    ("GET", "/v1/watermarks"): Scope.EVENTS_READ,
+    ("GET", "/v1/completeness"): Scope.BILLING_READ,
+    ("POST", "/v1/completeness/overrides"): Scope.BILLING_APPROVE,
+    ("GET", "/v1/reports/leakage"): Scope.BILLING_READ,
+    ("GET", "/v1/reports/late"): Scope.BILLING_READ,
+    ("POST", "/v1/source-mappings/{mapping_id}/preview"): Scope.MASTERDATA_READ,
     ("GET", "/v1/master-data"): Scope.MASTERDATA_READ,
     ("GET", "/v1/master-data/{kind}/{key}"): Scope.MASTERDATA_READ,
     ("POST", "/v1/master-data/plan"): Scope.MASTERDATA_READ,
@@ -84,7 +107,7 @@ def needed_scope(method: str, path: str) -> Scope | None:
     """Return the scope that a route needs; `path` is its template."""
     if method == "HEAD":
         method = "GET"
-    return ROUTES.get((method, path), Scope.ADMIN)
+    return ROUTES.get((method, path.replace(":path}", "}")), Scope.ADMIN)
 
 
 def is_open(path: str) -> bool:

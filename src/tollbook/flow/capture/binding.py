@@ -13,6 +13,8 @@ from tollbook.errors import Rejected
 from tollbook.flow.capture.json_text import BYTE_ORDER_MARK, canonical
 
 EVENTS_MAX: Final = 100_000
+# What is kept of a line that is longer, to show what it was: more than any event may have.
+KEPT_BYTES_MAX: Final = 2_000_000
 # Values between commas, or lines, in a request: each takes memory before events can be counted.
 VALUES_MAX: Final = 2_000_000
 # What is kept of an event that is far too large, to show what it was.
