@@ -64,7 +64,7 @@ ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
     ("POST", "/v1/sources/{name}/seek"): Scope.ADMIN,
     ("GET", "/v1/sources/{name}/objects"): Scope.EVENTS_READ,
     ("POST", "/v1/sources/{name}/objects/retry"): Scope.EVENTS_CORRECT,
-    ("PUT", "/v1/sources/{source}/watermark"): Scope.EVENTS_WRITE,
+    ("PUT", "/v1/sources/{source:path}/watermark"): Scope.EVENTS_WRITE,
     ("GET", "/v1/watermarks"): Scope.EVENTS_READ,
     ("GET", "/v1/completeness"): Scope.BILLING_READ,
     ("POST", "/v1/completeness/overrides"): Scope.BILLING_APPROVE,

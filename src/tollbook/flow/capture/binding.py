@@ -17,8 +17,6 @@ EVENTS_MAX: Final = 100_000
 KEPT_BYTES_MAX: Final = 2_000_000
 # Values between commas, or lines, in a request: each takes memory before events can be counted.
 VALUES_MAX: Final = 2_000_000
-# What is kept of an event that is far too large, to show what it was.
-KEPT_BYTES_MAX: Final = 2_000_000
 # A broken batch that is nested deeper is not split any more: each mark would cost time.
 SPLIT_DEPTH_MAX: Final = 250_000
 # Of the ce- headers of an event in binary mode, all together.
