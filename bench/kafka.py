@@ -15,12 +15,9 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-from random import Random
-
 from confluent_kafka import Producer
-from ingest import cpu_seconds, line
+from feed import cpu_seconds, expected, furnish, lines, machine, prove
 
-from door import furnish
 from kafka_broker import PARTITIONS, Broker, running
 from source_consumer import make_pump
 from tollbook.connectors.kafka.source import connect
@@ -38,7 +35,7 @@ TOPIC = "usage"
 def fill(broker: Broker, events: int) -> int:
     """Write events over all partitions and return how many bytes they have."""
     broker.make_topic(TOPIC)
-    random, size = Random(7), 0
+    size = 0
     producer = Producer(
         {
             "bootstrap.servers": broker.address,
@@ -47,8 +44,7 @@ def fill(broker: Broker, events: int) -> int:
             "queue.buffering.max.messages": 200_000,
         }
     )
-    for number in range(events):
-        body = line(number, random)
+    for number, body in enumerate(lines(events)):
         size += len(body)
         while True:
             try:
@@ -73,7 +69,7 @@ def read_alone(broker: Broker, events: int) -> float:
     count, began = 1, time.process_time()
     while count < events:
         chunks = source.read(records_max=RECORDS_MAX, wait_seconds=0.5)
-        count += len(make_batch(TOPIC, chunks, None).raws)
+        count += len(make_batch(TOPIC, chunks, is_mapped=False).raws)
     spent = time.process_time() - began
     source.close()
     return spent / events * 1e6
@@ -115,13 +111,9 @@ def measure(broker: Broker, server: embedded.EmbeddedServer, events: int, reader
     finally:
         for one in processes:
             one.kill()
-    with database.transaction() as connection:
-        counted = connection.execute(
-            "select count(*), count(distinct (source, event_id)) from usage_event"
-        ).fetchone()
-        refused = connection.execute("select count(*) from quarantine").fetchone()
+    stored_now, refused_now = prove(database)
     database.close()
-    assert counted[0] == counted[1] == events - refused[0]
+    assert (stored_now, refused_now) == expected(events)[:2]
     moved = last - first
     print(f"events timed           {moved:>12,}")
     print(f"seconds                {seconds:>12.2f}")
@@ -155,6 +147,7 @@ def main() -> None:
             kafka.mkdir()
             with running(kafka) as broker:
                 size = fill(broker, chosen.events)
+                print(machine())
                 print(f"broker                 {broker.kind:>12}")
                 print(f"events                 {chosen.events:>12,}")
                 print(f"bytes an event         {size / chosen.events:>12.0f}")

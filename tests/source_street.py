@@ -79,7 +79,7 @@ class Street:
             counts = Counter[str]()
             for (_, answer), count in tallies(connection).items():
                 counts[answer] += count
-            return dict(counts)
+            return dict(+counts)
 
     def quarantined(self) -> list[bytes]:
         """Return the bytes in quarantine."""

@@ -229,7 +229,8 @@ def open_app(settings: Settings | None = None, clock: Clock | None = None) -> It
     chosen = settings or load()
     with database_url(chosen) as dsn:
         migrate(dsn)
-        app = App(chosen, clock or SystemClock(), Database(dsn, size=chosen.pool_size))
+        database = Database(dsn, size=chosen.pool_size, session=chosen.session)
+        app = App(chosen, clock or SystemClock(), database)
         try:
             yield app
         finally:

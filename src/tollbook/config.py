@@ -36,6 +36,9 @@ VARIABLES: Final[Mapping[str, str]] = {
     "body_seconds": "TOLLBOOK_BODY_SECONDS",
     "inflight_megabytes": "TOLLBOOK_INFLIGHT_MEGABYTES",
     "wait_milliseconds_max": "TOLLBOOK_WAIT_MILLISECONDS_MAX",
+    "archive": "TOLLBOOK_ARCHIVE",
+    "seal_after_days": "TOLLBOOK_SEAL_AFTER_DAYS",
+    "keep_raw_days": "TOLLBOOK_KEEP_RAW_DAYS",
 }
 _NOT_IN_FILE: Final = frozenset({"home", "actor"})
 
@@ -66,6 +69,9 @@ class Settings:
     The rates are those of a caller whose key says nothing; 0 is no limit.
     `inflight_megabytes` is what all bodies in one process may hold at a time.
     `wait_milliseconds_max` is how old the oldest waiting event may be before more are refused.
+    `archive` is where sealed days are kept: a directory (empty = `archive` in the home) or
+    `s3://BUCKET/PREFIX`. `seal_after_days` 0 = the worker seals nothing by itself; `keep_raw_days`
+    0 = events are never deleted.
     """
 
     home: Path
@@ -88,8 +94,19 @@ class Settings:
     body_seconds: int = 60
     inflight_megabytes: int = 160
     wait_milliseconds_max: int = 750
+    archive: str = ""
+    seal_after_days: int = 0
+    keep_raw_days: int = 0
     targets: Mapping[str, SystemSettings] = field(default_factory=dict)
     sources: Mapping[str, SystemSettings] = field(default_factory=dict)
+
+    @property
+    def session(self) -> dict[str, str]:
+        """What each session of the database is told: where sealed days are kept."""
+        return {
+            "tollbook.archive": self.archive or str(self.home / "archive"),
+            "tollbook.archive_cache": str(self.home / "archive-cache"),
+        }
 
 
 _DEFAULT: Final = Settings(home=Path())
@@ -129,6 +146,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         wait_milliseconds_max=source.number(
             "wait_milliseconds_max", _DEFAULT.wait_milliseconds_max, at_least=50
         ),
+        archive=source.text("archive", _DEFAULT.archive),
+        seal_after_days=source.number("seal_after_days", _DEFAULT.seal_after_days, at_least=0),
+        keep_raw_days=source.number("keep_raw_days", _DEFAULT.keep_raw_days, at_least=0),
         targets=_systems("targets", file.get("targets", {}), env),
         sources=_systems("sources", file.get("sources", {}), env),
     )

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from door import admission, data, event, raw
-from tollbook.flow.capture import step
 from tollbook.flow.capture.admit import Admitted, admit_all
 from tollbook.flow.capture.events.store import get_event
 from tollbook.flow.capture.identity import identify
 from tollbook.flow.capture.store import intake_watermark, swept_through
+from tollbook.flow.capture.sweep import step
 from tollbook.runtime.intake import Desk, Intake
 from tollbook.runtime.street import sweep_all
 from tollbook.storage.database import Connection, Database, decode_json

@@ -160,10 +160,9 @@ def test_the_manual_lists_every_setting_with_its_variable_and_default() -> None:
         for name, (_, default) in rows.items()
         if name not in {"home", "actor"}
     } == {
-        field.name: str(
-            getattr(plain, field.name)
-            or {"targets": "none", "sources": "none"}.get(field.name, "empty")
-        )
+        field.name: str(getattr(plain, field.name))
+        if getattr(plain, field.name) not in ("", (), {})
+        else {"targets": "none", "sources": "none"}.get(field.name, "empty")
         for field in fields(Settings)
         if field.name not in {"home", "actor"}
     }

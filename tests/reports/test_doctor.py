@@ -14,6 +14,12 @@ from tollbook.values.ids import event_id
 ACME = "(select invoice_id from invoice where number = 'US-000001')"
 
 # Invariant -> what breaks it.
+LOST_SEGMENT = """
+    insert into sealed_segment (day, segment, path, event_count, bytes, sha256, digest_1, digest_2,
+                                first_receipt, last_receipt, first_at, last_at, types, fields,
+                                format, sealed_at, sealed_by)
+    values ('2020-01-01', 1, 'lost.parquet', 5, 1, '', 0, 0, 1, 1, '2020-01-01', '2020-01-01', '{}',
+            '{"texts": [], "numbers": {}}', 1, '2020-02-01', 'nobody')"""
 BROKEN_BY: dict[str, tuple[str, ...]] = {
     "the schema is the one of this release": ("delete from schema_migration where number = 7",),
     "the audit chain is unbroken": ("update audit_record set reason = 'x' where sequence = 3",),
@@ -58,6 +64,10 @@ BROKEN_BY: dict[str, tuple[str, ...]] = {
     "a charge is billed if and only if an issued line says so": (
         f"delete from charge_billed where invoice_id = {ACME}",
     ),
+    "a sealed day has an identity for each of its events, in files and in the database": (
+        LOST_SEGMENT,
+    ),
+    "every sealed segment is in the archive as it was sealed": (LOST_SEGMENT,),
     "every issued line leads back to its charge": (
         "delete from lineage_edge where stage = 'invoice' and parent_id like 'chg%'",
     ),

@@ -32,6 +32,7 @@ from tollbook.api.v1 import (
     prices,
     quarantine,
     reports,
+    segments,
     signals,
     source_objects,
     sources,
@@ -65,6 +66,7 @@ MODULES: Final = (
     sources,
     source_objects,
     usage,
+    segments,
 )
 
 

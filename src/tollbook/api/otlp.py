@@ -4,6 +4,7 @@ import importlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
+from numbers import Real
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -153,13 +154,14 @@ def _plain(message: Any) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, float):
-        number = Decimal(repr(value))
-        return number if number.is_finite() else None
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, bool | int | str):
         return value
+    if isinstance(value, Real):
+        # A double of protobuf: what it prints is what the sender meant.
+        number = Decimal(repr(value))
+        return number if number.is_finite() else None
     if isinstance(value, Sequence):
         return [_value(item) for item in value]
     return _plain(value)

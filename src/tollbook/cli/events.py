@@ -15,6 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from tollbook.app import App, open_app
+from tollbook.cli import segments
 from tollbook.cli.backfill import backfill
 from tollbook.cli.options import (
     by_option,
@@ -55,6 +56,7 @@ def events() -> None:
 events.add_command(quarantine)
 events.add_command(backfill)
 events.add_command(watermark)
+segments.add_to(events)
 
 
 @events.command("import")

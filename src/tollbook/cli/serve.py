@@ -15,6 +15,7 @@ from tollbook.config import Settings, load
 from tollbook.errors import Rejected
 from tollbook.observe.log import configure
 from tollbook.runtime.process import (
+    collect_rarely,
     end_supervisor,
     end_with,
     sole_supervisor,
@@ -108,6 +109,7 @@ def worker(*, parent: int | None) -> None:
     stop = stop_on_signals()
     if parent is not None:
         end_with(parent)
+    collect_rarely()
     with open_app(settings) as app:
         work(
             app.database,
@@ -116,6 +118,7 @@ def worker(*, parent: int | None) -> None:
             clock=app.clock,
             stop=stop,
             replayer=app.replayer(),
+            seal_after_days=app.settings.seal_after_days,
             pumps=app.pumps(),
         )
 

@@ -11,7 +11,7 @@ from tollbook.cli.source_preview import import_command, preview_command, test_co
 from tollbook.flow.capture.sources import store
 from tollbook.observe.log import configure
 from tollbook.runtime import sources
-from tollbook.runtime.process import stop_on_signals
+from tollbook.runtime.process import collect_rarely, stop_on_signals
 from tollbook.runtime.sources import SourceView
 from tollbook.values.codec import to_builtins
 
@@ -100,6 +100,7 @@ def run_command(name: str, *, until_idle: bool, is_json: bool) -> None:
     stop = stop_on_signals()
     with open_app() as app:
         configure(app.settings.log_format)
+        collect_rarely()
         pumped = app.pump(name).run(stop, until_idle=until_idle)
     counts = {answer: pumped.answers[answer] for answer in _ANSWERS}
     if is_json:

@@ -1,5 +1,6 @@
 """The command line of metered usage: what was counted, and from which events."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,8 +16,10 @@ from tollbook.app import open_app
 from tollbook.cli.options import MONTH, console, json_option, period_option, write_json
 from tollbook.errors import Rejected
 from tollbook.flow.meter.current import Ask
+from tollbook.flow.meter.sealed.store import ENGINES, Engine
 from tollbook.flow.meter.step import current_usage, events_behind_window
 from tollbook.flow.meter.store import events_behind, latest_usages, usages_by_id
+from tollbook.reports.recount import recount_month
 from tollbook.values.period import Month
 from tollbook.values.quantity import plain
 from tollbook.values.zone import WindowKind
@@ -148,6 +151,34 @@ def current(
     click.echo(f"As of {found.as_of:%Y-%m-%dT%H:%M:%SZ}, through receipt {found.latest_receipt}.")
     if found.recount_pending:
         click.echo("Some of these days are being counted again: ask again in a second.")
+
+
+@usage.command()
+@period_option
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=None,
+    help="Who counts (default: the database, and DuckDB for sealed days).",
+)
+@json_option
+def recount(*, month: Month, engine: Engine | None, is_json: bool) -> None:
+    """Count a month again straight from its events; exit code 1 when a usage differs."""
+    with open_app() as app, app.database.transaction() as connection:
+        found = recount_month(connection, month, engine=engine)
+    different = [one for one in found if not one.is_same]
+    if is_json:
+        write_json(found)
+    else:
+        for one in different:
+            click.echo(
+                f"{one.usage_id}: stored {plain(one.stored)}, its events come to "
+                f"{plain(one.recounted)}"
+            )
+        events = sum(one.event_count for one in found)
+        click.echo(f"{len(found)} usages of {events} events, {len(different)} different")
+    if different:
+        sys.exit(1)
 
 
 @usage.command()

@@ -6,9 +6,12 @@ from itertools import islice
 from typing import Final
 
 from tollbook.controls.audit import all_records, first_broken
+from tollbook.errors import Blocked
+from tollbook.flow.capture.segments.store import list_segments
 from tollbook.flow.meter.events.store import altered_events
 from tollbook.flow.meter.store import all_latest_usages, recount_as_known
 from tollbook.reports.invariants import QUESTIONS
+from tollbook.reports.segments import broken_segments
 from tollbook.storage.database import Connection
 from tollbook.storage.migrate import pending
 from tollbook.values.money import Money, minor_exponent
@@ -51,7 +54,19 @@ def _audit(connection: Connection) -> Iterator[str]:
 
 
 def _recount(connection: Connection) -> Iterator[str]:
-    for usage, counted in recount_as_known(connection, all_latest_usages(connection)):
+    """Yield usages that their events do not come to, where no events were deleted by policy."""
+    gone = [segment.day for segment in list_segments(connection, states=("deleted",))]
+    usages = [
+        usage
+        for usage in all_latest_usages(connection)
+        if not any(usage.period.start.date() <= day < usage.period.end.date() for day in gone)
+    ]
+    try:
+        recounted = recount_as_known(connection, usages)
+    except Blocked as refusal:
+        yield refusal.message
+        return
+    for usage, counted in recounted:
         if (counted.quantity, counted.event_count, counted.digest) != (
             usage.quantity,
             usage.event_count,
@@ -94,6 +109,7 @@ def _sent(connection: Connection) -> Iterator[str]:
 _CHECKS: Final[dict[str, Callable[[Connection], Iterable[str]]]] = {
     "the schema is the one of this release": _schema,
     "the audit chain is unbroken": _audit,
+    "every sealed segment is in the archive as it was sealed": broken_segments,
     "no stored event was changed": altered_events,
     "metered usage equals a recount of its raw events": _recount,
     "charge = line + residue, exactly": _residues,

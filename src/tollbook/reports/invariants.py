@@ -10,10 +10,23 @@ QUESTIONS: Final[dict[str, LiteralString]] = {
             select * from usage_event
             where receipt <= (select through_receipt from identity_sweep)) e
             using (h, day, receipt, ordinal)
-        where e.h is null
+        where e.h is null and not exists (select from sealed_segment s
+                                          where s.day = i.day and s.state <> 'restored')
            or i.h is null and not exists (
                select from event_identity o join event_exclusion x using (h)
                where o.h = e.h and o.day <> e.day and x.day = e.day)
+        order by 1""",
+    "a sealed day has an identity for each of its events, in files and in the database": """
+        select s.day::text
+        from (select day, sum(event_count) as events from sealed_segment
+              where state <> 'restored' group by day) s
+        where s.events
+              + (select count(*) from usage_event e
+                 where e.day = s.day
+                   and e.receipt <= (select through_receipt from identity_sweep))
+              <> (select count(*) from event_identity i where i.day = s.day)
+                 + (select count(*) from event_exclusion x join event_identity i using (h)
+                    where x.day = s.day and i.day <> s.day)
         order by 1""",
     "every event came with a receipt": """
         select e.source || '|' || e.event_id from usage_event e

@@ -7,8 +7,8 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from tollbook.errors import Rejected
-from tollbook.flow.capture.step import Swept, sweep
 from tollbook.flow.capture.store import swept_through
+from tollbook.flow.capture.sweep.step import Swept, sweep
 from tollbook.flow.invoice.step import Approved, approve, draft
 from tollbook.flow.invoice.store import list_invoices
 from tollbook.flow.meter.step import Summarized, meter, summarize

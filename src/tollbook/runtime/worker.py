@@ -16,12 +16,14 @@ from tollbook.runtime.deliver import deliver
 from tollbook.runtime.known import CatalogOf, Known
 from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
+from tollbook.runtime.seal import seal_by_policy
 from tollbook.runtime.street import sweep_all
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Database
 from tollbook.values.clock import Clock
 
 ROUND_SECONDS: Final = 1.0
+SEAL_ROUND_SECONDS: Final = 600.0
 # Usage is current without the worker; folding often keeps what readers add up small, and few rows
 # at a time keeps each fold short.
 FOLD_SECONDS: Final = 0.5
@@ -34,7 +36,7 @@ ACTOR: Final = "worker"
 _LOG: Final = logger("worker")
 
 
-def work(
+def work(  # noqa: PLR0913 - what runs continuously, each named by its caller
     database: Database,
     targets: Mapping[str, Target],
     *,
@@ -43,8 +45,9 @@ def work(
     stop: threading.Event,
     replayer: Replayer,
     pumps: Sequence[Pump] = (),
+    seal_after_days: int = 0,
 ) -> None:
-    """Read sources, sweep, summarize, replay what may pass now, and deliver, until told to stop.
+    """Read sources, sweep, summarize, replay what may pass now, deliver and seal, until told to stop.
 
     Each job has a thread of its own, so that none waits for another or falls with it.
     """
@@ -55,11 +58,18 @@ def work(
     def deliver_postings() -> None:
         deliver(database, targets, catalog_of=catalog_of, clock=clock, until_idle=False, stop=stop)
 
+    def seal_days() -> None:
+        # A day becomes old enough once a day: a round of seconds would ask for nothing.
+        seal_by_policy(database, clock, seal_after_days=seal_after_days, by=ACTOR)
+        stop.wait(SEAL_ROUND_SECONDS)
+
     jobs: dict[str, Callable[[], None]] = {
         "sweep": sweep_identities,
         "summarize": _Summarize(database, clock, Known(catalog_of)),
         "replay": _Replay(database, replayer),
     }
+    if seal_after_days:
+        jobs["seal"] = seal_days
     if targets:
         jobs["deliver"] = deliver_postings
     for pump in pumps:

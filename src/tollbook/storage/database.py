@@ -1,6 +1,6 @@
 """The database: one pool, sessions in UTC, one transaction a unit of work."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Final
@@ -63,16 +63,23 @@ def require_supported(connection: Connection) -> None:
 
 
 class Database:
-    """A pool of connections; closed once, by whoever opened it."""
+    """A pool of connections; closed once, by whoever opened it.
 
-    def __init__(self, dsn: str, *, size: int = 4) -> None:
+    `session` are settings that each of its sessions can ask for with `current_setting`.
+    """
+
+    def __init__(
+        self, dsn: str, *, size: int = 4, session: Mapping[str, str] | None = None
+    ) -> None:
         self.dsn = dsn
+        self._session = dict(session or {})
         self._pool = ConnectionPool[Connection](
             dsn,
             min_size=1,
             max_size=size,
             open=True,
             kwargs={"options": SESSION_OPTIONS},
+            configure=self._configure,
             check=ConnectionPool.check_connection,
         )
 
@@ -109,6 +116,11 @@ class Database:
             "idle": said.get("pool_available", 0),
             "waiting": said.get("requests_waiting", 0),
         }
+
+    def _configure(self, connection: Connection) -> None:
+        for name, value in self._session.items():
+            connection.execute("select set_config(%s, %s, false)", [name, value])
+        connection.commit()
 
     def close(self) -> None:
         """Close all connections."""

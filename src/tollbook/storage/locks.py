@@ -16,8 +16,22 @@ class Lock(IntEnum):
     DECIDE_CHARGES = 7_022_511_006
     SWEEP_IDENTITIES = 7_022_511_007
     MANAGE_KEYS = 7_022_511_012
+    # One process at a time writes segments; and readers of events share what sealing a day excludes.
+    WRITE_SEGMENTS = 7_022_511_014
+    SEAL_DAY = 7_022_511_015
 
 
 def hold_lock(connection: Connection, lock: Lock) -> None:
     """Wait for a lock and hold it until the transaction ends."""
     connection.execute("select pg_advisory_xact_lock(%s)", [int(lock)])
+
+
+def share_lock(connection: Connection, lock: Lock) -> None:
+    """Hold a lock together with others that share it, until the transaction ends."""
+    connection.execute("select pg_advisory_xact_lock_shared(%s)", [int(lock)])
+
+
+def try_lock(connection: Connection, lock: Lock) -> bool:
+    """Hold a lock until the transaction ends, if nobody else does; tell whether it is ours."""
+    row = connection.execute("select pg_try_advisory_xact_lock(%s)", [int(lock)]).fetchone()
+    return row is not None and bool(row[0])

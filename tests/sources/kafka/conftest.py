@@ -12,6 +12,7 @@ from source_street import Street
 from tollbook.storage.database import Database
 
 broker = kafka_broker.broker
+_USED: list[str] = []
 
 
 @pytest.fixture
@@ -30,5 +31,12 @@ def street(database: Database) -> Iterator[Street]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _say_which(broker: Broker, record_testsuite_property: Callable[[str, object], None]) -> None:
+def _note_which(broker: Broker, record_testsuite_property: Callable[[str, object], None]) -> None:
     record_testsuite_property("kafka", broker.kind)
+    _USED.append(broker.kind)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which Kafka the tests ran against."""
+    for kind in _USED:
+        terminalreporter.write_line(f"Kafka tests ran against: {kind}")

@@ -159,7 +159,7 @@ def reasons(street: Street) -> list[tuple[str, bytes]]:
 def stored(street: Street) -> list[tuple[Any, ...]]:
     with street.database.transaction() as connection:
         return connection.execute(
-            "select event_id, subject, occurred_at::text, data from usage_event order by event_id"
+            "select event_id, subject, occurred_at::text, data::jsonb from usage_event order by event_id"
         ).fetchall()
 
 

@@ -166,6 +166,9 @@ class KafkaSource:
             }
         except (KafkaException, Failure):
             return Backlog()
+        if not self._was_placed and not waiting:
+            # Nothing waits of what we know; what will be ours begins when the group lets us in.
+            return Backlog()
         now_ms = int(self._clock.now().timestamp() * 1000)
         ages = [now_ms - self._written_at[place] for place in waiting if place in self._written_at]
         oldest = max(ages, default=None) if waiting else 0

@@ -22,11 +22,11 @@ from tollbook.flow.capture.completeness.store import declare_all
 from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.foreign import Held, Judged, judge_held
 from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id
+from tollbook.flow.capture.late import not_on
 from tollbook.flow.capture.reason import require_reason
 from tollbook.flow.capture.repeats import first_of_each
 from tollbook.flow.capture.watermark import CONTROL_TYPE
 from tollbook.storage.database import Connection
-from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import read_event_id
 from tollbook.worklist.store import clear_object, open_item
 
@@ -35,7 +35,6 @@ Status = Literal["accepted", "duplicate", "conflict", "rejected", "ignored"]
 # What a back-fill brought may be of any age, also when it comes in later.
 BACKFILL_DOOR: Final = "backfill:"
 CONFLICT: Final = "capture.conflict"
-SWEEP_EVENTS_MAX: Final = 200_000
 
 
 class Answer(NamedTuple):
@@ -101,15 +100,6 @@ def join(first: Captured, second: Captured) -> Captured:
     return Captured(second.receipt, verdicts, {**first.others, **moved})
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What a sweep did: identities entered in the ledger, reused ones found, through which receipt."""
-
-    identities: int
-    reused: int
-    through_receipt: int
-
-
 def days_of(verdicts: Iterable[Verdict]) -> set[date]:
     """Return the UTC days that admitted events belong to; each needs its partition."""
     numbers = {
@@ -139,6 +129,9 @@ def capture(
     `counting` is given the events that are new; without it their days are marked dirty.
     """
     receipt = store.insert_receipt(connection, door=door, at=at)
+    gone = store.deleted_days(connection)
+    if gone:
+        verdicts = [not_on(gone, verdict) for verdict in verdicts]
     admitted: list[tuple[int, Admitted]] = []
     refused: list[tuple[int, Refused]] = []
     for number, verdict in enumerate(verdicts):
@@ -155,32 +148,6 @@ def capture(
         _quarantine(connection, [one for _, one in refused], door=door, at=at)
         others |= {number: _rejected(one) for number, one in refused}
     return Captured(receipt, verdicts, others)
-
-
-def sweep(connection: Connection, *, at: datetime) -> Swept:
-    """Enter the identities of newly captured events in the ledger of all identities.
-
-    The door keeps an identity once a UTC day. One that another day took before is found here: the
-    first event stands, the later one no longer counts and goes to the worklist as a conflict.
-    Nothing is billed before the sweep has passed it. One call does a limited amount.
-    """
-    hold_lock(connection, Lock.SWEEP_IDENTITIES)
-    after = store.swept_through(connection)
-    with connection.transaction(force_rollback=True):
-        latest = store.intake_watermark(connection)
-    days, number, through = store.next_to_sweep(
-        connection, after=after, through=latest, events_max=SWEEP_EVENTS_MAX
-    )
-    found = 0
-    if days:
-        store.index_receipts(connection, days)
-        entered = store.add_to_ledger(connection, days, after=after, through=through)
-        if entered < number:
-            reused = store.reused_identities(connection, days, after=after, through=through)
-            _set_reused_aside(connection, reused, at=at)
-            found = len(reused)
-    store.set_swept(connection, through)
-    return Swept(number, found, through)
 
 
 def correct(
@@ -347,6 +314,10 @@ def _store_admitted(
         connection, first, receipt=group.receipt, is_repeat_likely=group.is_repeat_likely
     )
     new = [one for one in first if one[1].key not in known] if known else first
+    twins = events.twins_in_files(connection, [event for _, event in new])
+    if twins:
+        known |= twins
+        new = [one for one in new if one[1].key not in known]
     if new:
         _note_new(connection, [event for _, event in new], group)
     if known:
@@ -395,34 +366,14 @@ def _answer_repeated(
             "Another event with this source and id was taken first; that one stands.",
             conflict_id(event.digest, event.f1, event.f2),
         )
-    _keep_conflicts(connection, [store.conflict_of(event) for event in conflicts], at=at)
+    keep_conflicts(connection, [store.conflict_of(event) for event in conflicts], at=at)
     return answers
 
 
-def _set_reused_aside(
-    connection: Connection, reused: Sequence[store.Reused], *, at: datetime
-) -> None:
-    """Stop counting events whose identity another day has, as if the door had refused them."""
-    if not reused:
-        return
-    receipt = store.insert_receipt(connection, door="sweep", at=at)
-    for event in reused:
-        events.insert_exclusion(
-            connection,
-            event.h.bytes,
-            day=event.day,
-            reason="its source and id were taken before, on another day",
-            receipt=receipt,
-            at=at,
-        )
-    dirty = {(event.day.isoformat(), event.type) for event in reused}
-    store.mark_dirty(connection, dirty, receipt=receipt)
-    _keep_conflicts(connection, [store.conflict_of_reused(event) for event in reused], at=at)
-
-
-def _keep_conflicts(
+def keep_conflicts(
     connection: Connection, conflicts: Sequence[store.NewConflict], *, at: datetime
 ) -> None:
+    """Keep events that reuse an identity, each on the worklist once."""
     for fresh in store.insert_conflicts(connection, conflicts, at=at):
         open_item(
             connection,

@@ -338,6 +338,38 @@ def swept_through(connection: Connection) -> int:
     return int(row[0])
 
 
+def known_in_ledger(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, date]:
+    """Return on which UTC day these identities were taken, wherever their events are now.
+
+    The door asks it for events of sealed days, whose twins are in no partition.
+    """
+    rows = connection.execute(
+        "select h, day from event_identity where h = any(%s::uuid[])",
+        [f"{{{','.join(digest.hex() for digest in digests)}}}"],
+    )
+    return {row[0].bytes: row[1] for row in rows}
+
+
+def sealed_days(connection: Connection) -> set[date]:
+    """Return the UTC days of which events are in files, and no longer in their partition.
+
+    A door asks after its insert, in the same transaction: the insert keeps a day from being sealed
+    until that transaction ends, so what is not sealed then has its twins in the partition.
+    """
+    rows = connection.execute(
+        "select distinct day from sealed_segment where state in ('sealed', 'expiring') order by day"
+    )
+    return {row[0] for row in rows}
+
+
+def deleted_days(connection: Connection) -> set[date]:
+    """Return the UTC days whose sealed events were deleted by the policy of retention."""
+    rows = connection.execute(
+        "select distinct day from sealed_segment where state = 'deleted' order by day"
+    )
+    return {row[0] for row in rows}
+
+
 def next_to_sweep(
     connection: Connection, *, after: int, through: int, events_max: int
 ) -> tuple[list[date], int, int]:

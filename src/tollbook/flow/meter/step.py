@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from tollbook.errors import Rejected, Transient
+from tollbook.flow.capture.segments.store import opened
 from tollbook.flow.capture.store import swept_through
 from tollbook.flow.meter import store
 from tollbook.flow.meter.current import (
@@ -184,14 +185,20 @@ def _count_again(
     minutes = bucket_minutes(catalog.zones)
     rows = 0
     held: list[Held] = []
-    for stretch in stretches(catalog, event_type):
-        for layout in stretch.layouts if stretch.first <= day < stretch.until else ():
-            made, unusable = summary.summarize_day(
-                connection, layout, day, through=through, minutes=minutes, limit=UNUSABLE_SHOWN_MAX
-            )
-            rows += made
-            for meter, found in unusable:
-                held += [_unusable(meter, day, h) for h in found]
+    with opened(connection, day, day + timedelta(days=1), event_type=event_type):
+        for stretch in stretches(catalog, event_type):
+            for layout in stretch.layouts if stretch.first <= day < stretch.until else ():
+                made, unusable = summary.summarize_day(
+                    connection,
+                    layout,
+                    day,
+                    through=through,
+                    minutes=minutes,
+                    limit=UNUSABLE_SHOWN_MAX,
+                )
+                rows += made
+                for meter, found in unusable:
+                    held += [_unusable(meter, day, h) for h in found]
     summary.roll_up_day(connection, day, event_type)
     return rows, held
 

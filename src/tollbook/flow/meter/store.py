@@ -16,6 +16,7 @@ from tollbook.flow.meter.events import store as events
 from tollbook.flow.meter.events.store import EventBehind, Group
 from tollbook.flow.meter.progress import store as progress
 from tollbook.flow.meter.reading import store as reading
+from tollbook.flow.meter.sealed.store import Engine
 from tollbook.flow.meter.window import Question, Window, question, usage_of, windows
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
@@ -216,11 +217,12 @@ def recount(
 
 
 def recount_as_known(
-    connection: Connection, usages: Iterable[MeteredUsage]
+    connection: Connection, usages: Iterable[MeteredUsage], *, engine: Engine | None = None
 ) -> list[tuple[MeteredUsage, Counted]]:
     """Count stored usages again from their events, by the meters known when each was decided.
 
-    Usages that one meter counted as known at one time are counted in one pass.
+    Usages that one meter counted as known at one time are counted in one pass, by the engine that
+    is named, or else in files where days are sealed.
     """
     alike: dict[tuple[int, str], list[tuple[MeteredUsage, Question | None]]] = defaultdict(list)
     for usage in usages:
@@ -231,7 +233,7 @@ def recount_as_known(
         for together in alike.values()
         for pair in zip(
             [usage for usage, _ in together],
-            _recount(connection, *map(list, zip(*together, strict=True))),
+            _recount(connection, *map(list, zip(*together, strict=True)), engine=engine),
             strict=True,
         )
     ]
@@ -381,14 +383,18 @@ def _usage(row: dict[str, Any]) -> MeteredUsage:
 
 
 def _recount(
-    connection: Connection, usages: Sequence[MeteredUsage], asked: Sequence[Question | None]
+    connection: Connection,
+    usages: Sequence[MeteredUsage],
+    asked: Sequence[Question | None],
+    *,
+    engine: Engine | None = None,
 ) -> list[Counted]:
     """Count usages again that have the same spans and receipt."""
     questions = [one for one in asked if one is not None]
     if not questions:
         return [Counted() for _ in usages]
     (through,) = {usage.through_receipt for usage in usages}
-    found = events.parts_of(connection, questions, through=through)
+    found = events.parts_of(connection, questions, through=through, engine=engine)
     return [
         _finished(one, parts, None).get((), Counted())
         for one, parts in zip(questions, found, strict=True)

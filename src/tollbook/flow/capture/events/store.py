@@ -13,6 +13,8 @@ from psycopg import sql
 from tollbook.flow.capture.admit import DAY_ZERO, Admitted
 from tollbook.flow.capture.events.rows import COLUMNS, END, HEADER, copy_rows
 from tollbook.flow.capture.identity import DAY_MICROSECONDS
+from tollbook.flow.capture.segments.store import opened
+from tollbook.flow.capture.store import known_in_ledger, sealed_days
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import EventId, written_event_id
@@ -114,6 +116,48 @@ def known_events(
     return known
 
 
+def twins_in_files(
+    connection: Connection, new: Sequence[Admitted]
+) -> dict[tuple[bytes, int], Known]:
+    """Take back events that were just stored and that the files of sealed days hold already.
+
+    Returns what holds their keys. It is asked after the insert, which keeps a day from being sealed
+    until the transaction ends; one question when no day is sealed.
+    """
+    sealed = sealed_days(connection) if new else set()
+    late = [event for event in new if event.occurred_at.date() in sealed] if sealed else []
+    if not late:
+        return {}
+    taken = known_in_ledger(connection, [event.digest for event in late])
+    known: dict[tuple[bytes, int], Known] = {}
+    for day in sorted({*taken.values()} & sealed):
+        twins = [
+            event
+            for event in late
+            if event.occurred_at.date() == day and taken.get(event.digest) == day
+        ]
+        if twins:
+            known |= _take_back_twins(connection, twins, day=day)
+    return known
+
+
+def _take_back_twins(
+    connection: Connection, events: Iterable[Admitted], *, day: date
+) -> dict[tuple[bytes, int], Known]:
+    """Remove events that were just stored on a sealed day, as the files of that day hold them.
+
+    Returns what holds their keys.
+    """
+    twins = list(events)
+    digests = [event.digest for event in twins]
+    connection.execute(
+        "delete from usage_event where day = %s and h = any(%s::uuid[])",
+        [day, [digest.hex() for digest in digests]],
+    )
+    with opened(connection, day, day + timedelta(days=1), digests=digests):
+        return known_events(connection, twins)
+
+
 def _copy(connection: Connection, events: Iterable[tuple[int, Admitted]], receipt: int) -> None:
     with (
         connection.cursor() as cursor,
@@ -150,7 +194,8 @@ def get_event(connection: Connection, digest: bytes) -> StoredEvent | None:
     day = day_of(connection, digest)
     if day is None:
         return None
-    found = _read_events(connection, "where e.day = %s and e.h = %s", [day, UUID(bytes=digest)])
+    with opened(connection, day, day + timedelta(days=1), digests=[digest]):
+        found = _read_events(connection, "where e.day = %s and e.h = %s", [day, UUID(bytes=digest)])
     return found[0] if found else None
 
 
@@ -183,12 +228,14 @@ def list_events(
     connection: Connection, *, on: date, subject: str | None = None, limit: int = 100
 ) -> list[StoredEvent]:
     """Return events of one UTC day, the latest taken first."""
-    return _read_events(
-        connection,
-        """where e.day = %(on)s and (%(subject)s::text is null or e.subject = %(subject)s)
-           order by e.receipt desc, e.ordinal desc limit %(limit)s""",
-        {"on": on, "subject": subject, "limit": limit},
-    )
+    subjects = None if subject is None else [subject]
+    with opened(connection, on, on + timedelta(days=1), subjects=subjects, newest=limit):
+        return _read_events(
+            connection,
+            """where e.day = %(on)s and (%(subject)s::text is null or e.subject = %(subject)s)
+               order by e.receipt desc, e.ordinal desc limit %(limit)s""",
+            {"on": on, "subject": subject, "limit": limit},
+        )
 
 
 def latest_day(connection: Connection) -> date | None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -11,8 +12,11 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from tollbook.flow.capture.events.store import day_of
+from tollbook.flow.capture.segments.store import opened
 from tollbook.flow.meter.definition import Parts, Point
 from tollbook.flow.meter.digest import digest, fingerprint
+from tollbook.flow.meter.sealed.query import can_count
+from tollbook.flow.meter.sealed.store import Engine, count_in_files, has_sealed
 from tollbook.flow.meter.selection.store import events_of_spans
 from tollbook.flow.meter.window import Question, Span
 from tollbook.records.commercial import Aggregation
@@ -73,7 +77,11 @@ class EventFound:
 def days_with(connection: Connection, event_type: str) -> list[date]:
     """Return the days on which events of a type occurred, in order."""
     rows = connection.execute(
-        "select distinct day from usage_event where type = %s order by day", [event_type]
+        """select day from usage_event where type = %(type)s
+           union select day from sealed_segment
+                 where types ? %(type)s and state in ('sealed', 'expiring')
+           order by day""",
+        {"type": event_type},
     )
     return [row[0] for row in rows]
 
@@ -84,14 +92,34 @@ def parts_of(
     *,
     through: int | None,
     group_by: Sequence[str] = (),
+    engine: Engine | None = None,
 ) -> list[dict[Group, Parts]]:
     """Return the parts of windows of one meter from the events themselves, in one pass.
 
     All have the same spans. `through` None is all that this transaction sees. A question answered
-    by no event has no parts.
+    by no event has no parts. Without `engine`, days that are in files are counted there, and what
+    files cannot answer is counted here, with the sealed events beside the others.
     """
     if not questions:
         return []
+    spans = questions[0].spans
+    if not group_by and all(can_count(span.meter) for span in spans):
+        if engine is None and has_sealed(connection, spans):
+            engine = "duckdb"
+        if engine in {"duckdb", "spark"}:
+            assert engine is not None
+            found = count_in_files(connection, questions, through=through, engine=engine)
+            return [{(): parts} if parts.events else {} for parts in found]
+    with _opened(connection, spans):
+        return _parts_here(connection, questions, through, group_by)
+
+
+def _parts_here(
+    connection: Connection,
+    questions: Sequence[Question],
+    through: int | None,
+    group_by: Sequence[str],
+) -> list[dict[Group, Parts]]:
     meter = questions[0].meter
     values = {**_values(questions), "group_by": list(group_by)}
     if meter.aggregation == "time_weighted_sum":
@@ -128,13 +156,14 @@ def counted(
     """
     if not asked.spans:
         return []
-    rows = connection.execute(
-        sql.SQL(
-            """select h, source, event_id, type, subject, occurred_at from ({events}) e
-               where h > %(after)s order by h limit %(limit)s"""
-        ).format(events=_behind(asked, through)),
-        {**_inside_values(asked), "after": after, "limit": limit},
-    )
+    with _opened(connection, asked.spans):
+        rows = connection.execute(
+            sql.SQL(
+                """select h, source, event_id, type, subject, occurred_at from ({events}) e
+                   where h > %(after)s order by h limit %(limit)s"""
+            ).format(events=_behind(asked, through)),
+            {**_inside_values(asked), "after": after, "limit": limit},
+        ).fetchall()
     return [EventBehind(written_event_id(row[0].bytes), *row[1:]) for row in rows]
 
 
@@ -146,20 +175,23 @@ def is_counted(
         asked = replace(asked, spans=tuple(on_day(asked.spans, event.occurred_at.date())))
     if not asked.spans:
         return False
-    rows = connection.execute(
-        sql.SQL("select 1 from ({}) e where receipt = %(receipt)s and h = %(h)s").format(
-            _behind(asked, through)
-        ),
-        {**_inside_values(asked), "receipt": event.receipt, "h": event.h},
-    )
-    return rows.fetchone() is not None
+    # A gauge value is behind a window by what followed it: then the other events are needed too.
+    is_gauge = asked.meter.aggregation == "time_weighted_sum"
+    with _opened(connection, asked.spans, digests=None if is_gauge else [event.h.bytes]):
+        rows = connection.execute(
+            sql.SQL("select 1 from ({}) e where receipt = %(receipt)s and h = %(h)s").format(
+                _behind(asked, through)
+            ),
+            {**_inside_values(asked), "receipt": event.receipt, "h": event.h},
+        )
+        return rows.fetchone() is not None
 
 
 def content_digest(connection: Connection, asked: Question, *, through: int | None) -> str:
     """Return the digest of the events behind a window, hashed anew from their content."""
     first = second = 0
     if asked.spans:
-        with connection.cursor(name="content_digest") as cursor:
+        with _opened(connection, asked.spans), connection.cursor(name="content_digest") as cursor:
             cursor.itersize = _ROWS_A_FETCH
             rows = cursor.execute(
                 sql.SQL(
@@ -175,7 +207,10 @@ def content_digest(connection: Connection, asked: Question, *, through: int | No
 
 
 def altered_events(connection: Connection) -> Iterator[EventId]:
-    """Yield the events whose content is not what it was when they were taken, by day."""
+    """Yield the events whose content is not what it was when they were taken, by day.
+
+    Those of sealed days prove themselves another way, by their segments.
+    """
     with connection.cursor(name="altered_events") as cursor:
         cursor.itersize = _ROWS_A_FETCH
         rows = cursor.execute(
@@ -185,6 +220,18 @@ def altered_events(connection: Connection) -> Iterator[EventId]:
         for h, first, second, *content in rows:
             if (first, second) != fingerprint(*content):
                 yield written_event_id(h.bytes)
+
+
+@contextmanager
+def _opened(
+    connection: Connection, spans: Sequence[Span], *, digests: Sequence[bytes] | None = None
+) -> Iterator[None]:
+    """Have the sealed events of some spans beside those of the database."""
+    first = min(span.first for span in spans)
+    until = max(span.until for span in spans)
+    event_type = spans[0].meter.event_type
+    with opened(connection, first, until, event_type=event_type, digests=digests):
+        yield
 
 
 def on_day(spans: Sequence[Span], day: date) -> list[Span]:
@@ -202,13 +249,14 @@ def find(connection: Connection, h: UUID) -> EventFound | None:
     if day is None:
         return None
     # With the day as a value and not from a join, one partition is read.
-    row = connection.execute(
-        """select e.h, c.customer_id, e.occurred_at, e.receipt
-           from usage_event e
-           join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
-           where e.day = %s and e.h = %s""",
-        [day, h],
-    ).fetchone()
+    with opened(connection, day, day + timedelta(days=1), digests=[h.bytes]):
+        row = connection.execute(
+            """select e.h, c.customer_id, e.occurred_at, e.receipt
+               from usage_event e
+               join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
+               where e.day = %s and e.h = %s""",
+            [day, h],
+        ).fetchone()
     return None if row is None else EventFound(*row)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg import sql
 
+from tollbook.flow.capture.segments.store import days_with_subjects
 from tollbook.flow.capture.store import mark_dirty
 from tollbook.flow.meter.deltas import Deltas
 from tollbook.flow.meter.layout import POINTED, Layout
@@ -237,7 +238,7 @@ def days_of_subjects(connection: Connection, subjects: Sequence[str]) -> set[Day
     rows = connection.execute(
         "select distinct day, type from usage_event where subject = any(%s)", [list(subjects)]
     )
-    return {(row[0], row[1]) for row in rows}
+    return {(row[0], row[1]) for row in rows} | days_with_subjects(connection, subjects)
 
 
 def clear_day(connection: Connection, day: date, event_type: str) -> None:

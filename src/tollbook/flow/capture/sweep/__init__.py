@@ -1,0 +1,1 @@
+"""The sweep that enters identities in the ledger, behind the door."""

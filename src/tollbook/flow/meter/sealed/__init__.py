@@ -1,0 +1,1 @@
+"""Counts usage from files of events, on DuckDB or Spark, to the same digit as PostgreSQL."""
