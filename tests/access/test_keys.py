@@ -189,6 +189,20 @@ def test_a_key_bound_to_sources_sends_only_theirs(client: TestClient, create: Cr
         assert (answer.status_code, answer.json()["code"]) == (403, "api.source_not_allowed")
 
 
+def test_a_key_bound_to_sources_sends_nothing_through_other_doors(
+    client: TestClient, create: Create
+) -> None:
+    bound = bearer(create("events:write", sources=["/mine"])["secret"])
+    free = bearer(create("events:write", name="free")["secret"])
+    reader = bearer(create("events:read", name="reader")["secret"])
+
+    answers = [
+        client.post("/v1/otlp/v1/metrics", json={}, headers=one) for one in (bound, free, reader)
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 200, 403]
+
+
 def test_the_audit_names_the_key_and_only_a_delegate_may_name_another(
     client: TestClient, create: Create, database: Database
 ) -> None:
@@ -205,8 +219,12 @@ def test_the_audit_names_the_key_and_only_a_delegate_may_name_another(
     assert (refused.status_code, refused.json()["ids"]) == (403, {"scope": "actor:delegate"})
     assert (as_itself.status_code, as_erin.status_code) == (200, 200)
     with database.transaction() as connection:
-        actors = [one.actor for one in all_records(connection) if "new" in one.object_id]
-    assert set(actors) == {"deployer", "erin"}
+        actors = {
+            one.actor
+            for one in all_records(connection)
+            if one.object_id.startswith("customer/new@")
+        }
+    assert actors == {"deployer", "erin"}
 
 
 def test_the_first_key_closes_an_api_that_asked_for_none(

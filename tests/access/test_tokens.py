@@ -78,6 +78,17 @@ def test_a_token_verifies_with_the_published_keys_of_a_library(
     assert all("d" not in one for one in published["keys"])
 
 
+def test_a_token_of_one_process_opens_another_at_once(
+    client: TestClient, another: TestClient, create: Create
+) -> None:
+    key = create("usage:read")
+    wait_for(another, key["secret"], 200)
+
+    token = bearer(get_token(client, key).json()["access_token"])
+
+    assert another.get(USAGE, headers=token).status_code == 200
+
+
 def test_a_token_ends_with_its_time_and_with_its_key(
     client: TestClient, create: Create, clock: FixedClock
 ) -> None:

@@ -19,6 +19,7 @@ from tollbook.access.tokens import (
     TOKEN_CHARACTERS_MAX,
     NotATokenError,
     expires_at,
+    kid_of,
     outside_caller,
     verify,
 )
@@ -29,6 +30,8 @@ from tollbook.values.clock import Clock
 FRESH_SECONDS: Final = 2
 # While the database does not answer, what was known last counts this long; then nothing does.
 USABLE_SECONDS: Final = 30
+# A token with an unknown key is a reason to read the keys again, but not more often than this.
+LOOK_AGAIN_SECONDS: Final = 1
 # Verified tokens are remembered; an outside issuer's keys are asked again after this time.
 REMEMBERED_MAX: Final = 10_000
 REMEMBERED_SECONDS: Final = 300
@@ -64,6 +67,7 @@ class KeyRing:
         }
         self._known: _Known | None = None
         self._read_at = clock.monotonic()
+        self._looked_at = clock.monotonic() - LOOK_AGAIN_SECONDS
         self._reading = threading.Lock()
         self._tokens: OrderedDict[bytes, tuple[int, Mapping[str, Any]]] = OrderedDict()
         self._remembering = threading.Lock()
@@ -140,6 +144,7 @@ class KeyRing:
         return caller
 
     def _verified(self, token: str) -> Mapping[str, Any]:
+        self._learn_key(kid_of(token))
         known = self._known
         assert known is not None, "the ring is read before it is asked"
         refused = NotATokenError("no issuer is known")
@@ -158,6 +163,13 @@ class KeyRing:
         if self._issuer is None:
             raise refused
         return self._issuer.claims(token)
+
+    def _learn_key(self, kid: str) -> None:
+        # Another process may have begun to sign with a new key a moment ago.
+        now = self._clock.monotonic()
+        if kid and not self.knows(kid) and now - self._looked_at >= LOOK_AGAIN_SECONDS:
+            self._looked_at = now
+            self.refresh(at_once=True)
 
     def _caller_of_claims(self, claims: Mapping[str, Any]) -> Caller | None:
         if claims["iss"] != OWN_ISSUER:

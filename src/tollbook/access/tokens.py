@@ -1,5 +1,7 @@
 """Signs and verifies access tokens (JWT): our own, and those of an outside issuer."""
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -74,6 +76,16 @@ def verify(
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise NotATokenError(str(error) or type(error).__name__) from error
     return decoded.claims
+
+
+def kid_of(token: str) -> str:
+    """Return which key a token says it was signed with; empty when it does not say."""
+    encoded = token.partition(".")[0]
+    try:
+        header = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except (ValueError, RecursionError):
+        return ""
+    return str(header.get("kid", "")) if isinstance(header, dict) else ""
 
 
 def outside_caller(claims: Mapping[str, Any]) -> Caller:

@@ -15,16 +15,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tollbook.access.keys import Caller
 from tollbook.access.ring import KeyRing, is_token
 from tollbook.access.tokens import NotATokenError
-from tollbook.api.bodies import HOLD, Incoming
-from tollbook.api.limits import BUSY, Budget, Hold
-from tollbook.api.permissions import CALLER, is_open
+from tollbook.api.bodies import Incoming
+from tollbook.api.limits import BUSY, HOLD, Budget, Hold
+from tollbook.api.permissions import CALLER, EVENTS, is_open
 from tollbook.api.problems import RETRY_SECONDS, of_failure, problem
 from tollbook.errors import Transient
 from tollbook.runtime.counts import Counts
 from tollbook.runtime.rates import REQUESTS, Allowance, Rates
 
-# The intake counts its bodies itself: its refusals carry the codes of capture.
-COUNTED_PATHS: Final = frozenset({"/v1/events", "/v1/otlp/v1/metrics"})
+# The doors of usage count their bodies themselves: their refusals carry the codes of capture.
+COUNTED_PREFIXES: Final = ("/v1/otlp/", "/v1/hooks/")
 BODY_BYTES_MAX: Final = 16_000_000
 # Where the gate leaves what a caller may still send.
 ALLOWANCE: Final = "tollbook.allowance"
@@ -74,8 +74,6 @@ class Gate:
             else:
                 await self._app(scope, receive, send)
         finally:
-            if HOLD in scope:
-                scope[HOLD].release()
             budget.leave()
 
     async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,6 +122,8 @@ class Gate:
             found = await run_in_threadpool(ring.caller_of_token, credential)
         except NotATokenError as error:
             return f"The access token is not accepted ({error}): get another one."
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise _database_away() from error
         return found or "The key of this access token has ended."
 
     async def _refresh(self) -> None:
@@ -132,11 +132,7 @@ class Gate:
             await run_in_threadpool(ring.refresh)
         except (psycopg.OperationalError, PoolTimeout) as error:
             if not ring.is_usable():
-                raise Transient(
-                    "storage.unavailable",
-                    "The database does not answer: try again in a few seconds.",
-                    retry_after_seconds=RETRY_SECONDS,
-                ) from error
+                raise _database_away() from error
 
 
 class LimitBody:
@@ -149,12 +145,14 @@ class LimitBody:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting what it brings."""
-        if scope["type"] != "http" or scope["path"] in COUNTED_PATHS:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        hold = self._budget.hold()
+        scope[HOLD] = hold = self._budget.hold()
+        if scope["path"] != EVENTS and not scope["path"].startswith(COUNTED_PREFIXES):
+            receive = _Counting(receive, hold, self._seconds_max)
         try:
-            await self._app(scope, _Counting(receive, hold, self._seconds_max), send)
+            await self._app(scope, receive, send)
         finally:
             hold.release()
 
@@ -197,6 +195,14 @@ def too_often(seconds: int) -> Response:
         "api.rate_limited",
         "This key sends more than it may: wait as long as Retry-After says.",
         headers={"Retry-After": str(seconds)},
+    )
+
+
+def _database_away() -> Transient:
+    return Transient(
+        "storage.unavailable",
+        "The database does not answer: try again in a few seconds.",
+        retry_after_seconds=RETRY_SECONDS,
     )
 
 

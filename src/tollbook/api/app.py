@@ -126,7 +126,7 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     install(api)
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(queue, limits))
-    read_body = body_reader(door.budget, seconds_max=app.settings.body_seconds)
+    read_body = body_reader(seconds_max=app.settings.body_seconds)
     metrics = MetricsDoor(desk, app.database, app.clock)
     api.router.routes.extend(otlp_routes(metrics, read_body))
     hooks = Hooks(desk, app.clock, app.settings.sources)

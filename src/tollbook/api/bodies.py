@@ -12,8 +12,8 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
-from tollbook.api.limits import Budget, Hold
-from tollbook.errors import Rejected
+from tollbook.api.limits import HOLD, Hold
+from tollbook.errors import Failure, Rejected
 
 BODY_BYTES_MAX: Final = 64_000_000
 # What a sender needs of memory is decided by us: RFC 8878 recommends 8 MiB.
@@ -29,8 +29,6 @@ ZSTD_SLICE_BYTES: Final = 128
 DISCARDED_BYTES_MAX: Final = 4_000_000
 DISCARD_SECONDS_MAX: Final = 3
 
-# Where a reader leaves what a request holds.
-HOLD: Final = "tollbook.hold"
 ENCODINGS: Final = ("gzip", "zstd")
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -65,16 +63,6 @@ class Incoming:
                     left -= len((await self()).get("body", b""))
 
 
-def body_reader(budget: Budget, *, seconds_max: int) -> Callable[[Request], Awaitable[bytes]]:
-    """Return what reads bodies within these limits; the gate releases what they hold at the end."""
-
-    async def read(request: Request) -> bytes:
-        hold = request.scope[HOLD] = budget.hold()
-        return await read_body(request, hold, seconds_max=seconds_max)
-
-    return read
-
-
 async def read_body(request: Request, hold: Hold, *, seconds_max: int) -> bytes:
     """Return the unpacked body, and hold what it needs.
 
@@ -96,6 +84,22 @@ async def read_body(request: Request, hold: Hold, *, seconds_max: int) -> bytes:
     unpacked = await _unpacked(encoding, body, hold)
     hold.give_back(len(body))
     return unpacked
+
+
+def body_reader(*, seconds_max: int) -> Callable[[Request], Awaitable[bytes]]:
+    """Return what reads the body of a request; what it needs is held until the answer."""
+
+    async def read(request: Request) -> bytes:
+        incoming = Incoming(request.scope, request.receive)
+        try:
+            return await read_body(
+                Request(request.scope, incoming), request.scope[HOLD], seconds_max=seconds_max
+            )
+        except Failure:
+            await incoming.discard()
+            raise
+
+    return read
 
 
 def _encoding(request: Request) -> str:

@@ -7,6 +7,8 @@ from tollbook.errors import Transient
 
 REQUESTS_MAX: Final = 1_000
 RETRY_SECONDS: Final = 1
+# Where an ASGI scope carries what its request holds.
+HOLD: Final = "tollbook.hold"
 BUSY: Final = "api.busy"
 
 

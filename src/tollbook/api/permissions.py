@@ -21,6 +21,8 @@ CALLER: Final = "tollbook.caller"
 OPEN_PATHS: Final = frozenset({"/v1/health", "/v1/oauth/token", "/v1/oauth/jwks"})
 # Their senders sign what they send instead of showing a key.
 OPEN_PREFIXES: Final = ("/v1/hooks/",)
+# The door that knows which sources a key is bound to.
+EVENTS: Final = "/v1/events"
 # Any caller that is let in.
 ANYONE: Final = None
 
@@ -141,9 +143,8 @@ async def check_scope(request: Request) -> None:
     """Refuse a caller without the scope that the matched route needs."""
     caller = caller_of(request.scope)
     if caller is not None:
-        needed = needed_scope(request.method, request.scope["route"].path)
-        if needed is not None:
-            caller.require(needed)
+        path = request.scope["route"].path
+        _require(caller, needed_scope(request.method, path), path)
 
 
 def guard(routes: Iterable[BaseRoute]) -> None:
@@ -151,6 +152,16 @@ def guard(routes: Iterable[BaseRoute]) -> None:
     for route in routes:
         if isinstance(route, Route) and not isinstance(route, APIRoute):
             route.app = Guard(route.app, route.path)
+
+
+def _require(caller: Caller, needed: Scope | None, path: str) -> None:
+    if needed is not None:
+        caller.require(needed)
+    if needed is Scope.EVENTS_WRITE and caller.sources and path != EVENTS:
+        raise Rejected(
+            "api.source_not_allowed",
+            f"{caller.name!r} is bound to sources of events, so it sends to {EVENTS} only.",
+        )
 
 
 class Guard:
@@ -164,11 +175,9 @@ class Guard:
         """Pass the request on, or answer 403."""
         caller: Caller | None = scope.get(CALLER)
         if caller is not None:
-            needed = needed_scope(scope["method"], self._path)
-            if needed is not None and not caller.may(needed):
-                try:
-                    caller.require(needed)
-                except Rejected as refusal:
-                    await of_failure(refusal)(scope, receive, send)
-                    return
+            try:
+                _require(caller, needed_scope(scope["method"], self._path), self._path)
+            except Rejected as refusal:
+                await of_failure(refusal)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
