@@ -22,10 +22,11 @@ from tollbook.cli import cli
 from tollbook.flow.invoice.store import issued_invoices
 from tollbook.flow.reconcile.step import Reconciled, reconcile
 from tollbook.masterdata.catalog import Catalog
-from tollbook.masterdata.step import apply_plan, plan_documents
+from tollbook.masterdata.step import plan_documents
 from tollbook.masterdata.store import load_catalog
 from tollbook.records.control import WorkItem
 from tollbook.records.invoice import Invoice
+from tollbook.runtime.apply import apply_master_data
 from tollbook.runtime.intake import Desk
 from tollbook.runtime.readback import read_back
 from tollbook.runtime.street import Run, Street
@@ -120,7 +121,7 @@ class SmallMonth:
         with self.database.transaction() as connection:
             planned = plan_documents(connection, yaml.safe_load(documents), at)
             assert not planned.problems, planned.problems
-            apply_plan(connection, planned, by="ann", reason="test", at=at)
+            apply_master_data(connection, planned, by="ann", reason="test", at=at)
 
     def use(
         self, name: str, who: str, model: str, tokens: int, *, at: str = "2023-11-16T12:30:00Z"

@@ -69,14 +69,17 @@ class Street:
         """Return the numbers of the events that are stored, in order, each as often as it is."""
         with self.database.transaction() as connection:
             rows = connection.execute(
-                "select (data->>'input_tokens')::int from usage_event order by 1"
+                "select (data::jsonb->>'input_tokens')::int from usage_event order by 1"
             ).fetchall()
         return [row[0] for row in rows]
 
     def answers(self) -> dict[str, int]:
         """Return how many events had each answer."""
         with self.database.transaction() as connection:
-            return tallies(connection)
+            counts = Counter[str]()
+            for (_, answer), count in tallies(connection).items():
+                counts[answer] += count
+            return dict(counts)
 
     def quarantined(self) -> list[bytes]:
         """Return the bytes in quarantine."""

@@ -3,9 +3,10 @@
 import importlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from datetime import date
+from typing import Final, TypeVar
 
 from tollbook.config import Settings, SystemSettings, load
 from tollbook.connectors.netsuite.target import connect as connect_netsuite
@@ -18,6 +19,7 @@ from tollbook.masterdata.store import load_catalog
 from tollbook.runtime.intake import Desk, current_admission
 from tollbook.runtime.known import Known
 from tollbook.runtime.object_register import ObjectRegister
+from tollbook.runtime.preview import Previewed, preview
 from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.street import Street
@@ -28,6 +30,8 @@ from tollbook.storage.database import Connection, Database
 from tollbook.storage.migrate import migrate
 from tollbook.storage.shared import shared_server
 from tollbook.values.clock import Clock, SystemClock
+
+T = TypeVar("T")
 
 CONNECTORS: Final[Mapping[str, Callable[[Mapping[str, str], Clock], Target]]] = {
     "netsuite": connect_netsuite,
@@ -165,11 +169,27 @@ class App:
         """Return a desk that takes events into this database."""
         return Desk(self.database, self.clock, future_hours_max=self.settings.future_hours_max)
 
-    def admission(self, connection: Connection) -> Admission:
+    def backfill_desk(self) -> Desk:
+        """Return a desk that takes events of any age, for what a person imports on purpose."""
+        return Desk(
+            self.database,
+            self.clock,
+            future_hours_max=self.settings.future_hours_max,
+            takes_any_age=True,
+        )
+
+    def admission(self, connection: Connection, *, takes_any_age: bool = False) -> Admission:
         """Return what events are judged by, as known now."""
         return current_admission(
-            connection, at=self.clock.now(), future_hours_max=self.settings.future_hours_max
+            connection,
+            at=self.clock.now(),
+            future_hours_max=self.settings.future_hours_max,
+            takes_any_age=takes_any_age,
         )
+
+    def preview(self, act: Callable[[Connection], tuple[T, Iterable[date]]]) -> Previewed[T]:
+        """Do an act for real, tell what it does to the money, and undo it."""
+        return preview(self.database, act, catalog_of=self.catalog, clock=self.clock)
 
     def replayer(self) -> Replayer:
         """Return what tries again what waits."""

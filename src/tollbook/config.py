@@ -30,6 +30,15 @@ VARIABLES: Final[Mapping[str, str]] = {
     "archive": "TOLLBOOK_ARCHIVE",
     "seal_after_days": "TOLLBOOK_SEAL_AFTER_DAYS",
     "keep_raw_days": "TOLLBOOK_KEEP_RAW_DAYS",
+    "issuer": "TOLLBOOK_ISSUER",
+    "issuer_audience": "TOLLBOOK_ISSUER_AUDIENCE",
+    "issuer_keys": "TOLLBOOK_ISSUER_KEYS",
+    "issuer_algorithms": "TOLLBOOK_ISSUER_ALGORITHMS",
+    "events_per_second": "TOLLBOOK_EVENTS_PER_SECOND",
+    "requests_per_second": "TOLLBOOK_REQUESTS_PER_SECOND",
+    "body_seconds": "TOLLBOOK_BODY_SECONDS",
+    "inflight_megabytes": "TOLLBOOK_INFLIGHT_MEGABYTES",
+    "wait_milliseconds_max": "TOLLBOOK_WAIT_MILLISECONDS_MAX",
 }
 _NOT_IN_FILE: Final = frozenset({"home", "actor"})
 
@@ -59,6 +68,10 @@ class Settings:
     `archive` is where sealed days are kept: a directory (empty = `archive` in the home) or
     `s3://BUCKET/PREFIX`. `seal_after_days` 0 = the worker seals nothing by itself; `keep_raw_days`
     0 = events are never deleted.
+    `issuer`, `issuer_audience` and `issuer_keys` (a URL or a file) let tokens of one issuer in.
+    The rates are those of a caller whose key says nothing; 0 is no limit.
+    `inflight_megabytes` is what all bodies in one process may hold at a time.
+    `wait_milliseconds_max` is how old the oldest waiting event may be before more are refused.
     """
 
     home: Path
@@ -75,6 +88,15 @@ class Settings:
     archive: str = ""
     seal_after_days: int = 0
     keep_raw_days: int = 0
+    issuer: str = ""
+    issuer_audience: str = ""
+    issuer_keys: str = ""
+    issuer_algorithms: tuple[str, ...] = ()
+    events_per_second: int = 0
+    requests_per_second: int = 0
+    body_seconds: int = 60
+    inflight_megabytes: int = 160
+    wait_milliseconds_max: int = 750
     targets: Mapping[str, SystemSettings] = field(default_factory=dict)
     sources: Mapping[str, SystemSettings] = field(default_factory=dict)
 
@@ -114,6 +136,19 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         archive=source.text("archive", _DEFAULT.archive),
         seal_after_days=source.number("seal_after_days", _DEFAULT.seal_after_days, at_least=0),
         keep_raw_days=source.number("keep_raw_days", _DEFAULT.keep_raw_days, at_least=0),
+        issuer=source.text("issuer", _DEFAULT.issuer),
+        issuer_audience=source.text("issuer_audience", _DEFAULT.issuer_audience),
+        issuer_keys=source.text("issuer_keys", _DEFAULT.issuer_keys),
+        issuer_algorithms=source.texts("issuer_algorithms"),
+        events_per_second=source.number("events_per_second", 0, at_least=0),
+        requests_per_second=source.number("requests_per_second", 0, at_least=0),
+        body_seconds=source.number("body_seconds", _DEFAULT.body_seconds, at_least=1),
+        inflight_megabytes=source.number(
+            "inflight_megabytes", _DEFAULT.inflight_megabytes, at_least=130
+        ),
+        wait_milliseconds_max=source.number(
+            "wait_milliseconds_max", _DEFAULT.wait_milliseconds_max, at_least=50
+        ),
         targets=_systems("targets", file.get("targets", {}), env),
         sources=_systems("sources", file.get("sources", {}), env),
     )

@@ -54,21 +54,25 @@ def test_health_needs_no_key(guarded: TestClient) -> None:
     assert guarded.get("/v1/health").json()["status"] == "ok"
 
 
-def test_the_document_tells_that_a_key_is_needed(guarded: TestClient, app: App) -> None:
+def test_the_document_tells_which_scope_a_route_needs(guarded: TestClient) -> None:
     document = guarded.get("/openapi.json", headers={"authorization": "Bearer first-key"}).json()
-    app.settings = replace(app.settings, api_keys=())
 
-    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
-    assert document["security"] == [{"key": []}]
-    assert "security" not in build(app).openapi()
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["key"]["scheme"] == "bearer"
+    assert "events:write" in schemes["client"]["flows"]["clientCredentials"]["scopes"]
+    assert document["paths"]["/v1/events"]["post"]["security"] == [
+        {"key": ["events:write"]},
+        {"client": ["events:write"]},
+    ]
+    assert document["paths"]["/v1/health"]["get"]["security"] == []
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "tollbook.example"])
-def test_beyond_this_machine_keys_are_required(app: App, host: str) -> None:
+def test_beyond_this_machine_a_key_is_required(app: App, dsn: str, host: str) -> None:
     open_to_all = Settings(app.settings.home, api_host=host)
 
     with pytest.raises(Rejected) as refused:
-        require_keys_beyond_loopback(open_to_all)
+        require_keys_beyond_loopback(open_to_all, dsn)
 
     assert refused.value.code == "config.keys_required"
-    require_keys_beyond_loopback(replace(open_to_all, api_keys=("k",)))
+    require_keys_beyond_loopback(replace(open_to_all, api_keys=("k",)), dsn)

@@ -68,7 +68,7 @@ def values(api: Api) -> list[Any]:
     """Give the value of each stored event, in the order of its time."""
     with api.app.database.transaction() as connection:
         rows = connection.execute(
-            "select (data->>'value')::numeric from usage_event order by occurred_at, event_id"
+            "select (data::json->>'value')::numeric from usage_event order by occurred_at, event_id"
         )
         return [row[0] for row in rows]
 

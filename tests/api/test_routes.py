@@ -12,9 +12,9 @@ NOVEMBER = {"month": "2023-11"}
 
 
 def test_a_month_goes_from_event_to_queued_document(billed: Api) -> None:
-    [usage, *_] = billed.get("/v1/usage", customer="ada", **NOVEMBER)
-    charges = billed.get("/v1/charges", contract="ada-1", **NOVEMBER)
-    [invoice] = billed.get("/v1/invoices", state="issued", entity="us", **NOVEMBER)
+    [usage, *_] = billed.get("/v1/usage", customer="ada", **NOVEMBER)["items"]
+    charges = billed.get("/v1/charges", contract="ada-1", **NOVEMBER)["items"]
+    [invoice] = billed.get("/v1/invoices", state="issued", entity="us", **NOVEMBER)["items"]
     [posting] = billed.get("/v1/postings", state="ready", target="erp", **NOVEMBER)[:1]
 
     assert usage["quantity"] in {"2000000", "2"}
@@ -25,11 +25,11 @@ def test_a_month_goes_from_event_to_queued_document(billed: Api) -> None:
 
 
 def test_lists_narrow(billed: Api) -> None:
-    assert billed.get("/v1/usage", customer="bob", **NOVEMBER) == []
-    assert billed.get("/v1/charges", contract="bob-1", **NOVEMBER) == []
-    assert billed.get("/v1/invoices", state="draft") == []
-    assert billed.get("/v1/invoices", entity="de") == []
-    assert billed.get("/v1/invoices", month="2023-12") == []
+    assert billed.get("/v1/usage", customer="bob", **NOVEMBER)["items"] == []
+    assert billed.get("/v1/charges", contract="bob-1", **NOVEMBER)["items"] == []
+    assert billed.get("/v1/invoices", state="draft")["items"] == []
+    assert billed.get("/v1/invoices", entity="de")["items"] == []
+    assert billed.get("/v1/invoices", month="2023-12")["items"] == []
     assert billed.get("/v1/postings", state="posted") == []
     assert len(billed.get("/v1/postings", limit="1")) == 1
 
@@ -51,18 +51,18 @@ def test_a_document_is_recomputed_and_traced(billed: Api) -> None:
 def test_drafts_are_approved_by_the_actor_all_or_none(api: Api) -> None:
     api.send(event(1))
     api.post("/v1/runs", {"month": "2023-11", "until": "invoice"})
-    [draft] = api.get("/v1/invoices", state="draft")
+    [draft] = api.get("/v1/invoices", state="draft")["items"]
     both = {"invoice_ids": [draft["invoice_id"], "inv_none"], "reason": "looks right"}
 
     refused = api.problem("POST", "/v1/invoices/approve", json=both)
-    still = api.get("/v1/invoices", state="draft")
+    still = api.get("/v1/invoices", state="draft")["items"]
     api.post(
         "/v1/invoices/approve", {"invoice_ids": [draft["invoice_id"]], "reason": "looks right"}
     )
 
     assert refused == (404, "invoice.unknown")
     assert len(still) == 1
-    assert len(api.get("/v1/invoices", state="approved")) == 1
+    assert len(api.get("/v1/invoices", state="approved")["items"]) == 1
     with api.app.database.transaction() as connection:
         [actor] = [one.actor for one in all_records(connection) if one.action == "invoice.approve"]
     assert actor == "erin"

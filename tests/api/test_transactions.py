@@ -56,7 +56,7 @@ def test_what_is_answered_is_committed(app: App, outside: psycopg.Connection) ->
 def test_a_route_that_fails_halfway_leaves_nothing(api: Api, outside: psycopg.Connection) -> None:
     api.send(event(1))
     api.post("/v1/runs", {"month": "2023-11", "until": "invoice"})
-    [draft] = api.get("/v1/invoices")
+    [draft] = api.get("/v1/invoices")["items"]
     before = rows(outside, "audit_record")
     half_wrong = {"invoice_ids": [draft["invoice_id"], "inv_none"], "reason": "r"}
 

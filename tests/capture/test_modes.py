@@ -6,11 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
+import zstandard
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from door import data, event, raw
-from tollbook.api.intake import BODY_BYTES_MAX, intake_routes
+from tollbook.api.bodies import BODY_BYTES_MAX
+from tollbook.api.intake import intake_routes
+from tollbook.flow.capture.binding import HEADER_BYTES_MAX, HEADERS_MAX, VALUES_MAX
+from tollbook.flow.capture.json_text import DEPTH_MAX
 from tollbook.runtime.intake import Intake
 from tollbook.storage.database import Database
 from tollbook.values.ids import event_id
@@ -119,12 +123,13 @@ def test_a_binary_event_without_a_needed_attribute_is_refused(client: TestClient
 def test_a_binary_body_that_is_no_json_is_refused_and_kept(
     client: TestClient, count: Count
 ) -> None:
-    bodies = [b"{", b'{},"subject":"cus_002"', b"\xff", b"[" * 5000]
+    malformed, deep = [b"{", b'{},"subject":"cus_002"', b"\xff", b"[" * 64], [b"[" * 5000]
+    bodies = malformed + deep
     for body in bodies:
         status, answer = _post(client, body, BINARY)
 
-        assert status == 400
-        assert answer["results"][0]["code"] == "capture.malformed_json"
+        code = "too_deep" if body in deep else "malformed_json"
+        assert (status, answer["results"][0]["code"]) == (400, f"capture.{code}")
     assert count("quarantine") == len(bodies)
 
 
@@ -173,7 +178,8 @@ def test_one_broken_event_does_not_fail_its_batch(client: TestClient) -> None:
 
     assert status == 200
     assert _statuses(answer) == ["accepted", "rejected", "rejected", "rejected", "accepted"]
-    assert {result["code"] for result in answer["results"][1:4]} == {"capture.malformed_json"}
+    codes = [result["code"] for result in answer["results"][1:4]]
+    assert codes == ["capture.malformed_json", "capture.malformed_json", "capture.too_deep"]
 
 
 def test_a_batch_that_cannot_be_split_is_refused_and_kept_whole(
@@ -236,7 +242,143 @@ def test_a_request_we_cannot_read_is_told_why(client: TestClient) -> None:
 
 
 def test_too_many_events_in_a_request_are_told_so(client: TestClient, count: Count) -> None:
-    status, answer = _post(client, b"[" + b"{}," * 100_000 + b"{}]", BATCH)
+    bodies = [
+        (b"[" + b"{}," * 100_000 + b"{}]", BATCH, "too_many"),
+        (b"[" + b"{}," * 100_001 + b"NaN]", BATCH, "too_many"),
+        (b"{}\n" * 100_001, LINES, "too_many"),
+        (b"[" + b"1," * VALUES_MAX + b"1,1]", BATCH, "too_many_values"),
+        (b"\n" * (VALUES_MAX + 1), LINES, "too_many_values"),
+    ]
+    for body, headers, code in bodies:
+        status, answer = _post(client, body, headers)
 
-    assert (status, answer["code"]) == (413, "capture.too_many")
+        assert (status, answer["code"]) == (413, f"capture.{code}")
     assert count("quarantine") == 0
+
+
+def test_of_an_event_that_is_far_too_large_only_the_beginning_is_kept(
+    client: TestClient, database: Database
+) -> None:
+    large = raw(1, data=data(model="x" * 3_000_000))
+
+    alone, _ = _post(client, large, STRUCTURED)
+    _, among = _post(client, b"[" + raw(2) + b"," + large + b"]", BATCH)
+
+    assert alone == 422
+    assert [result.get("code") for result in among["results"]] == [None, "capture.too_large"]
+    with database.transaction() as connection:
+        [kept] = connection.execute("select raw from quarantine").fetchall()
+    assert kept[0] == large[:2_000_000]
+
+
+def test_a_broken_batch_is_split_however_its_events_are_nested(client: TestClient) -> None:
+    nested = [
+        raw(number, data=data(deep=msgspec.Raw(b"[" * number + b'"]}{[,"' + b"]" * number)))
+        for number in range(1, 8)
+    ]
+
+    status, answer = _post(client, b" [" + b" , ".join([*nested, b"{'id'}"]) + b"] ", BATCH)
+
+    assert status == 200
+    assert _statuses(answer) == ["accepted"] * 7 + ["rejected"]
+
+
+def test_zstd_is_taken_and_its_bomb_is_not(client: TestClient) -> None:
+    headers = BATCH | {"content-encoding": "zstd"}
+    compress = zstandard.ZstdCompressor().compress
+
+    good, answer = _post(client, compress(b"[" + raw(1) + b"]"), headers)
+    in_two, again = _post(client, compress(b"[" + raw(1)) + compress(b"]"), headers)
+    bomb, _ = _post(client, compress(b" " * (BODY_BYTES_MAX + 1)), headers)
+
+    assert (good, _statuses(answer)) == (200, ["accepted"])
+    assert (in_two, _statuses(again)) == (200, ["duplicate"])
+    assert bomb == 413
+
+
+def test_a_body_that_is_packed_badly_is_told_why(client: TestClient) -> None:
+    batch = b"[" + raw(1) + b"]"
+    zstd = zstandard.ZstdCompressor().compress(batch)
+    wide = zstandard.ZstdCompressor(
+        compression_params=zstandard.ZstdCompressionParameters(window_log=27)
+    ).compressobj()
+    far = wide.compress(batch) + wide.flush()
+    badly = [
+        ("gzip", b"", "bad_gzip"),
+        ("gzip", b"junk", "bad_gzip"),
+        ("gzip", gzip.compress(batch) + b"junk", "bad_gzip"),
+        ("gzip", gzip.compress(b" ") * 200, "too_many_pieces"),
+        ("zstd", b"", "bad_zstd"),
+        ("zstd", b"junk", "bad_zstd"),
+        ("zstd", zstd[:-3], "bad_zstd"),
+        ("zstd", zstd + b"junk", "bad_zstd"),
+        ("zstd", far, "bad_zstd"),
+        ("zstd", zstandard.ZstdCompressor().compress(b" ") * 200, "too_many_pieces"),
+        ("gzip, zstd", gzip.compress(zstd), "unsupported_encoding"),
+        ("gzip, gzip", gzip.compress(gzip.compress(batch)), "unsupported_encoding"),
+    ]
+
+    for encoding, body, code in badly:
+        status, answer = _post(client, body, BATCH | {"content-encoding": encoding})
+
+        expected = 415 if code == "unsupported_encoding" else 400
+        assert (status, answer["code"]) == (expected, f"capture.{code}"), (encoding, body[:40])
+
+
+def test_an_unknown_encoding_is_told_the_known_ones(client: TestClient) -> None:
+    headers = BATCH | {"content-encoding": "br"}
+
+    answer = client.post("/v1/events", content=b"x", headers=headers)
+
+    assert answer.headers["accept-encoding"] == "gzip, zstd"
+
+
+def test_an_event_may_be_nested_so_deep_and_no_deeper(client: TestClient) -> None:
+    def nested(levels: int) -> bytes:
+        # The event and its data are the first two levels.
+        inner = b"[" * (levels - 2) + b"]" * (levels - 2)
+        return raw(levels).replace(b'"model":"m"', b'"model":"m","deep":' + inner)
+
+    # Brackets inside of a text nest nothing.
+    text = raw(1, data=data(model='{"[' * 200))
+
+    deepest, _ = _post(client, nested(DEPTH_MAX), STRUCTURED)
+    too_deep, answer = _post(client, nested(DEPTH_MAX + 1), STRUCTURED)
+    flat, _ = _post(client, text, STRUCTURED)
+
+    assert (deepest, flat) == (200, 200)
+    assert (too_deep, answer["results"][0]["code"]) == (400, "capture.too_deep")
+
+
+@pytest.mark.parametrize("name", ["id", "source", "type", "subject"])
+@pytest.mark.parametrize("hidden", ["\u200b", "\u202e", "\ufeff", "\u00ad", "\u2066", "\u2028"])
+def test_a_character_that_nobody_sees_is_refused(
+    client: TestClient, name: str, hidden: str
+) -> None:
+    status, answer = _post(client, raw(1, **{name: f"a{hidden}b"}), STRUCTURED)
+
+    assert (status, answer["results"][0]["code"]) == (422, "capture.invisible_character")
+
+
+def test_two_headers_of_one_name_are_refused_and_kept(
+    client: TestClient, database: Database
+) -> None:
+    headers = [*BINARY.items(), ("ce-id", "b-2")]
+
+    answer = client.post("/v1/events", content=msgspec.json.encode(data()), headers=headers)
+
+    assert answer.status_code == 422
+    assert answer.json()["results"][0]["code"] == "capture.duplicate_key"
+    with database.transaction() as connection:
+        [kept] = connection.execute("select raw from quarantine").fetchall()
+    assert (b'"b-1"' in kept[0], b'"b-2"' in kept[0]) == (True, True)
+
+
+def test_too_many_attributes_in_headers_are_told_so(client: TestClient) -> None:
+    many = BINARY | {f"ce-x{number}": "1" for number in range(HEADERS_MAX)}
+    large = BINARY | {"ce-x": "1" * HEADER_BYTES_MAX}
+
+    for headers in (many, large):
+        status, answer = _post(client, msgspec.json.encode(data()), headers)
+
+        assert (status, answer["code"]) == (431, "capture.headers_too_large")

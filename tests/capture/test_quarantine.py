@@ -6,6 +6,8 @@ from door import SUBJECTS, add_record, data, raw, set_subjects
 from tollbook.controls import audit
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step, store
+from tollbook.flow.capture.quarantine.step import replay_pages
+from tollbook.flow.capture.quarantine.store import Which
 from tollbook.records.commercial import EventType
 from tollbook.runtime.intake import Desk
 from tollbook.storage.database import Connection, Database
@@ -122,12 +124,11 @@ def test_all_events_of_a_subject_replay_when_it_becomes_known(
     add_record(database, "event_type", "more", EventType("more", {}), at=clock.now())
 
     with database.transaction() as connection:
-        answers = step.replay_all(
+        answers, _ = replay_pages(
             connection,
+            Which(code="capture.unknown_subject", cause="new"),
             admission=desk.admission(at_once=True),
             at=clock.now(),
-            code="capture.unknown_subject",
-            cause="new",
             **WHO,
         )
         items = [(item.cause, item.object_count) for item in list_items(connection)]

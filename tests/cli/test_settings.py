@@ -38,6 +38,12 @@ def settings(home: Path, file: str = "", **variables: str) -> Settings:
         ("future_hours_max", "0", "0", 0),
         ("log_format", "json", '"json"', "json"),
         ("tryton_venv", "/opt/tryton", '"/opt/tryton"', Path("/opt/tryton")),
+        ("issuer", "https://login.example", '"https://login.example"', "https://login.example"),
+        ("issuer_algorithms", "ES256,PS256", '["ES256", "PS256"]', ("ES256", "PS256")),
+        ("events_per_second", "100", "100", 100),
+        ("body_seconds", "5", "5", 5),
+        ("inflight_megabytes", "130", "130", 130),
+        ("wait_milliseconds_max", "50", "50", 50),
     ],
 )
 def test_a_setting_comes_from_its_variable_else_the_file_else_the_default(

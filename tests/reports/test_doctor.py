@@ -24,7 +24,7 @@ BROKEN_BY: dict[str, tuple[str, ...]] = {
     "the schema is the one of this release": ("delete from schema_migration where number = 7",),
     "the audit chain is unbroken": ("update audit_record set reason = 'x' where sequence = 3",),
     "no stored event was changed": (
-        """update usage_event set data = (data::jsonb || '{"note": "x"}')::text where event_id = 'a1'""",
+        """update usage_event set data = (data::jsonb || '{"note": "x"}')::json where event_id = 'a1'""",
     ),
     "metered usage equals a recount of its raw events": (
         "update metered_usage set quantity = quantity + 1 where customer_id = 'acme'",

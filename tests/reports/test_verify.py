@@ -160,7 +160,7 @@ EVENT = "where event_id = 'a1'"
             {"quantity", "digest", "charged so far"},
         ),
         (
-            f"""update usage_event set data = (data::jsonb || '{{"note": "x"}}')::text {EVENT}""",
+            f"""update usage_event set data = (data::jsonb || '{{"note": "x"}}')::json {EVENT}""",
             {"digest"},
         ),
         (f"update usage_event set occurred_at = occurred_at + interval '1s' {EVENT}", {"digest"}),

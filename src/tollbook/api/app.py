@@ -1,20 +1,28 @@
 """The HTTP application: a bare route for events, FastAPI for everything else."""
 
 import multiprocessing
+import os
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from tollbook import __version__
-from tollbook.api.access import LimitBody, RequireKey
-from tollbook.api.events_schema import EVENTS_PATH
-from tollbook.api.intake import intake_routes, read_body
+from tollbook.access.issuer import configured_issuer
+from tollbook.access.ring import KeyRing
+from tollbook.api.access import Door, Gate, LimitBody
+from tollbook.api.bodies import body_reader
+from tollbook.api.document import complete
+from tollbook.api.intake import Limits, intake_routes
+from tollbook.api.limits import Budget
 from tollbook.api.otlp import otlp_routes
+from tollbook.api.permissions import check_scope, guard
 from tollbook.api.problems import PROBLEM_RESPONSE, install
+from tollbook.api.queue import Queue
 from tollbook.api.v1 import (
+    access,
     billing,
     capture,
     control,
@@ -22,6 +30,8 @@ from tollbook.api.v1 import (
     masterdata,
     posting,
     prices,
+    quarantine,
+    reports,
     segments,
     signals,
     source_objects,
@@ -32,9 +42,32 @@ from tollbook.api.webhooks import Hooks, hook_routes
 from tollbook.app import App, open_app
 from tollbook.config import load
 from tollbook.observe.log import configure
+from tollbook.runtime.counts import Counts, Speaker
 from tollbook.runtime.intake import Intake
 from tollbook.runtime.otlp import MetricsDoor
 from tollbook.runtime.process import collect_rarely, end_with
+from tollbook.runtime.rates import Rates
+
+MEGABYTE: Final = 1_000_000
+
+# Everything but the events themselves, in the order of the OpenAPI document.
+MODULES: Final = (
+    access,
+    capture,
+    quarantine,
+    reports,
+    mappings,
+    masterdata,
+    billing,
+    posting,
+    control,
+    prices,
+    segments,
+    signals,
+    sources,
+    source_objects,
+    usage,
+)
 
 
 def create() -> FastAPI:
@@ -53,10 +86,26 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     """Build the HTTP application on an open one; `on_close` is closed when serving ends."""
     desk = app.desk()
     intake = Intake(desk)
+    door = open_door(app)
+    limits = Limits(
+        door.budget,
+        door.counts,
+        app.clock,
+        body_seconds=app.settings.body_seconds,
+        wait_milliseconds_max=app.settings.wait_milliseconds_max,
+    )
+    queue = Queue(intake, app.clock, wait_milliseconds_max=limits.wait_milliseconds_max)
+    speaker = Speaker(
+        app.database,
+        app.clock,
+        f"{os.getpid()} since {app.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+        read=lambda: state_of(app, door, queue),
+        learn=lambda: door.ring.refresh(at_once=True),
+    )
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
-        with intake:
+        with intake, speaker:
             yield
         if on_close is not None:
             await run_in_threadpool(on_close.close)
@@ -69,40 +118,58 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses={422: PROBLEM_RESPONSE, "default": PROBLEM_RESPONSE},
+        dependencies=[Depends(check_scope)],
     )
     api.state.tollbook = app
+    api.state.door = door
+    api.state.speaker = speaker
     install(api)
     # First, so that the hot path is matched against nothing else.
-    api.router.routes.extend(intake_routes(intake))
+    api.router.routes.extend(intake_routes(queue, limits))
+    read_body = body_reader(door.budget, seconds_max=app.settings.body_seconds)
     metrics = MetricsDoor(desk, app.database, app.clock)
     api.router.routes.extend(otlp_routes(metrics, read_body))
     hooks = Hooks(desk, app.clock, app.settings.sources)
     api.router.routes.extend(hook_routes(hooks, read_body))
-    for module in (
-        *(capture, mappings, masterdata, billing, posting, control, prices, signals),
-        *(sources, source_objects, usage, segments),
-    ):
+    for module in MODULES:
         api.include_router(module.router)
-    api.add_middleware(LimitBody)
-    api.add_middleware(RequireKey, keys=app.settings.api_keys)
-    _complete_document(api, is_key_required=bool(app.settings.api_keys))
+    guard(api.router.routes)
+    api.add_middleware(LimitBody, budget=door.budget, seconds_max=app.settings.body_seconds)
+    api.add_middleware(Gate, door=door)
+    complete(api, app.settings)
     return api
 
 
-def _complete_document(api: FastAPI, *, is_key_required: bool) -> None:
-    """Add to the OpenAPI document what FastAPI does not see: the events route and the keys."""
-    described: dict[str, Any] = {}
-    generated = api.openapi
+def open_door(app: App) -> Door:
+    """Return what stands before every route: the keys, the rates and the memory of one process."""
+    settings = app.settings
+    return Door(
+        KeyRing(
+            app.database,
+            app.clock,
+            fixed=settings.api_keys,
+            issuer=configured_issuer(settings, app.clock),
+        ),
+        Rates(
+            app.clock,
+            requests_per_second=settings.requests_per_second,
+            events_per_second=settings.events_per_second,
+        ),
+        Budget(bytes_max=settings.inflight_megabytes * MEGABYTE),
+        Counts(),
+    )
 
-    def openapi() -> dict[str, Any]:
-        if not described:
-            described.update(generated())
-            described["paths"] = {"/v1/events": EVENTS_PATH, **described["paths"]}
-            if is_key_required:
-                scheme = {"type": "http", "scheme": "bearer"}
-                described["components"]["securitySchemes"] = {"key": scheme}
-                described["security"] = [{"key": []}]
-        return described
 
-    # FastAPI's own way of extending the document is to replace this method.
-    api.openapi = openapi  # type: ignore[method-assign]
+def state_of(app: App, door: Door, queue: Queue) -> dict[str, Any]:
+    """Return what this process counted and what it holds now."""
+    depth = queue.depth()
+    return {
+        **door.counts.shown(),
+        "waiting_requests": depth.requests,
+        "waiting_events": depth.events,
+        "waiting_bytes": depth.bytes,
+        "oldest_waiting_milliseconds": depth.oldest_milliseconds,
+        "inflight_requests": door.budget.requests,
+        "inflight_bytes": door.budget.bytes,
+        "connections": app.database.connections(),
+    }

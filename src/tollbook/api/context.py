@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 
+from tollbook.access.scopes import Scope
+from tollbook.api.permissions import caller_of
 from tollbook.app import App
 from tollbook.errors import Rejected
 from tollbook.storage.database import Connection, decode_json
@@ -25,10 +27,20 @@ def transaction(app: Annotated[App, Depends(the_app)]) -> Iterator[Connection]:
 
 
 def actor(
-    x_actor: Annotated[str | None, Header(description="Who acts, for the audit.")] = None,
+    request: Request,
+    x_actor: Annotated[
+        str | None,
+        Header(description="Who acts, for the audit. A key needs `actor:delegate` to say so."),
+    ] = None,
 ) -> str:
-    """Return who acts; what a caller does not say is recorded as the API itself."""
-    return x_actor or "api"
+    """Return who acts: the caller, or whom it names and may name; without keys the API itself."""
+    caller = caller_of(request.scope)
+    if caller is None:
+        return x_actor or "api"
+    if x_actor and x_actor != caller.name:
+        caller.require(Scope.ACTOR_DELEGATE)
+        return x_actor
+    return caller.name
 
 
 def month_in_query(
@@ -80,3 +92,6 @@ MonthMaybe = Annotated[Month | None, Depends(optional_month)]
 ExactJson = Annotated[dict[str, Any], Depends(exact_json)]
 Identifier = Annotated[str, Path(max_length=2048)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most this many.")]
+Cursor = Annotated[
+    str, Query(max_length=200, description="Where the page begins: `next` of the one before.")
+]

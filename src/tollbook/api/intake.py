@@ -1,7 +1,7 @@
 """POST /v1/events: the hot path, on bare Starlette, answering after the commit."""
 
-import asyncio
-import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -10,99 +10,136 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tollbook.errors import Rejected, Transient
+from tollbook.api.access import ALLOWANCE
+from tollbook.api.bodies import ENCODINGS, Incoming, read_body
+from tollbook.api.limits import Budget, Hold
+from tollbook.api.permissions import caller_of
+from tollbook.api.queue import Queue
+from tollbook.api.sources import require_sources
+from tollbook.errors import Failure, Transient
 from tollbook.flow.capture.binding import Delivery, read_delivery
 from tollbook.flow.capture.step import Answer, Captured
+from tollbook.runtime.counts import Counts
 from tollbook.runtime.intake import Intake
+from tollbook.runtime.rates import EVENTS, Allowance
+from tollbook.values.clock import Clock, SystemClock
 from tollbook.values.ids import event_id
 
-BODY_BYTES_MAX: Final = 64_000_000
 # Larger bodies are split off the event loop, so that others are still heard meanwhile.
 INLINE_BYTES_MAX: Final = 1_000_000
+BODY_SECONDS: Final = 60
+INFLIGHT_BYTES_MAX: Final = 160_000_000
+WAIT_MILLISECONDS_MAX: Final = 750
 
-_GZIP: Final = 16 + zlib.MAX_WBITS
 _ENCODER: Final = msgspec.json.Encoder()
 
 _SINGLE_STATUS: Final = {"accepted": 200, "duplicate": 200, "conflict": 409, "rejected": 422}
 _REQUEST_STATUS: Final = {
+    "api.source_not_allowed": 403,
     "capture.unsupported_content_type": 415,
     "capture.unsupported_encoding": 415,
+    "capture.body_too_slow": 408,
     "capture.body_too_large": 413,
     "capture.too_many": 413,
+    "capture.too_many_values": 413,
+    "capture.headers_too_large": 431,
 }
-_UNREADABLE: Final = frozenset({"capture.malformed_json", "capture.not_an_object"})
+_UNREADABLE: Final = frozenset(
+    {"capture.malformed_json", "capture.not_an_object", "capture.too_deep"}
+)
 
 
-def intake_routes(intake: Intake) -> list[Route]:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What requests for events may take: seconds for a body, and memory, time of waiting for all."""
+
+    budget: Budget
+    counts: Counts
+    clock: Clock
+    body_seconds: int = BODY_SECONDS
+    wait_milliseconds_max: int = WAIT_MILLISECONDS_MAX
+
+
+def intake_routes(intake: Intake | Queue, limits: Limits | None = None) -> list[Route]:
     """Return the routes by which events come in; the caller starts and stops the intake."""
+    given = limits or Limits(Budget(bytes_max=INFLIGHT_BYTES_MAX), Counts(), SystemClock())
+    if isinstance(intake, Intake):
+        intake = Queue(intake, given.clock, wait_milliseconds_max=given.wait_milliseconds_max)
+    door = _Door(intake, given)
+    return [Route("/v1/events", door.post_events, methods=["POST"])]
 
-    async def post_events(request: Request) -> Response:
+
+class _Door:
+    """Takes requests for events and answers them."""
+
+    def __init__(self, queue: Queue, limits: Limits) -> None:
+        self._queue = queue
+        self._limits = limits
+
+    async def post_events(self, request: Request) -> Response:
+        """Answer for each event of a request, after it is durable."""
+        begun = self._limits.clock.monotonic()
+        incoming = Incoming(request.scope, request.receive)
+        request = Request(request.scope, incoming)
+        hold = self._limits.budget.hold()
         try:
-            delivery = await _read(request)
-            captured = await asyncio.wrap_future(intake.submit(delivery.raws))
-        except Rejected as refusal:
-            return _problem(_REQUEST_STATUS.get(refusal.code, 400), refusal.code, refusal.message)
-        except Transient as failure:
-            response = _problem(503, failure.code, failure.message)
-            response.headers["retry-after"] = str(failure.retry_after_seconds or 1)
-            return response
+            self._queue.refuse_if_late()
+            allowance: Allowance | None = request.scope.get(ALLOWANCE)
+            if allowance is not None:
+                _spend(allowance, 0)
+            delivery = await self._read(request, hold)
+            if allowance is not None:
+                _spend(allowance, len(delivery.raws))
+            captured = await self._queue.submit(delivery.raws)
+        except Failure as failure:
+            self._limits.counts.refused(failure.code)
+            hold.release()
+            await incoming.discard()
+            return _refusal(failure)
         except ClientDisconnect:
             # Nobody is there to read an answer, and nothing was stored.
             return Response(status_code=400)
+        finally:
+            hold.release()
+        self._limits.counts.answered(self._limits.clock.monotonic() - begun)
         minimal = "return=minimal" in request.headers.get("prefer", "").replace(" ", "").lower()
         return _answer(delivery, captured, minimal=minimal)
 
-    return [Route("/v1/events", post_events, methods=["POST"])]
+    async def _read(self, request: Request, hold: Hold) -> Delivery:
+        body = await read_body(request, hold, seconds_max=self._limits.body_seconds)
+        headers = [(name.lower(), value) for name, value in request.headers.items()]
+        # What is split off is another copy of nearly the whole body.
+        hold.add(len(body))
+        if len(body) <= INLINE_BYTES_MAX:
+            delivery = read_delivery(headers, body)
+        else:
+            delivery = await run_in_threadpool(read_delivery, headers, body)
+        caller = caller_of(request.scope)
+        if caller is not None and caller.sources:
+            await run_in_threadpool(require_sources, caller, delivery.raws)
+        return delivery
 
 
-async def _read(request: Request) -> Delivery:
-    body = await read_body(request)
-    headers = [(name.lower(), value) for name, value in request.headers.items()]
-    if len(body) <= INLINE_BYTES_MAX:
-        return read_delivery(headers, body)
-    return await run_in_threadpool(read_delivery, headers, body)
-
-
-async def read_body(request: Request) -> bytes:
-    """Read a body, unzipped; Rejected when it is too large or packed in a way we do not know."""
-    chunks = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            raise _too_large()
-        chunks.append(chunk)
-    body = b"".join(chunks)
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding == "identity":
-        return body
-    if encoding != "gzip":
-        raise Rejected(
-            "capture.unsupported_encoding", f"content-encoding {encoding!r}: send gzip or none."
+def _spend(allowance: Allowance, events: int) -> None:
+    seconds = allowance.take(EVENTS, events)
+    if seconds:
+        raise Transient(
+            "api.rate_limited",
+            "This key sends more events than it may: wait as long as Retry-After says.",
+            retry_after_seconds=seconds,
         )
-    return await run_in_threadpool(_unzip, body)
 
 
-def _unzip(body: bytes) -> bytes:
-    unzipped = b""
-    while body:
-        decompressor = zlib.decompressobj(_GZIP)
-        try:
-            unzipped += decompressor.decompress(body, BODY_BYTES_MAX - len(unzipped) + 1)
-        except zlib.error as error:
-            raise Rejected("capture.bad_gzip", f"The body is not valid gzip: {error}.") from None
-        if len(unzipped) > BODY_BYTES_MAX:
-            raise _too_large()
-        if not decompressor.eof:
-            raise Rejected("capture.bad_gzip", "The gzip body ends early: send it whole.")
-        body = decompressor.unused_data
-    return unzipped
-
-
-def _too_large() -> Rejected:
-    return Rejected(
-        "capture.body_too_large", f"A request takes at most {BODY_BYTES_MAX} bytes: send several."
-    )
+def _refusal(failure: Failure) -> Response:
+    headers: dict[str, str] = {}
+    if isinstance(failure, Transient):
+        headers["retry-after"] = str(failure.retry_after_seconds or 1)
+        status = 429 if failure.code == "api.rate_limited" else 503
+    else:
+        status = _REQUEST_STATUS.get(failure.code, 400)
+    if failure.code == "capture.unsupported_encoding":
+        headers["accept-encoding"] = ", ".join(ENCODINGS)
+    return _problem(status, failure.code, failure.message, headers)
 
 
 def _answer(delivery: Delivery, captured: Captured, *, minimal: bool) -> Response:
@@ -148,7 +185,7 @@ def _result(index: int, answer: Answer) -> dict[str, Any]:
     return result
 
 
-def _problem(status: int, code: str, message: str) -> Response:
+def _problem(status: int, code: str, message: str, headers: Mapping[str, str]) -> Response:
     content = {
         "type": "about:blank",
         "title": code,
@@ -156,4 +193,9 @@ def _problem(status: int, code: str, message: str) -> Response:
         "code": code,
         "detail": message,
     }
-    return Response(_ENCODER.encode(content), status, media_type="application/problem+json")
+    return Response(
+        _ENCODER.encode(content),
+        status,
+        media_type="application/problem+json",
+        headers=dict(headers),
+    )

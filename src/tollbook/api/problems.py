@@ -25,20 +25,25 @@ _STATUS: Final[Mapping[type[Failure], int]] = {
 # Codes that mean "there is no such thing".
 _MISSING: Final = frozenset(
     {
+        "capture.no_such_backfill",
         "capture.no_such_conflict",
         "capture.no_such_object",
         "capture.no_such_event",
         "capture.no_such_mapping",
         "capture.no_such_refusal",
         "config.no_such_source",
+        "invoice.no_such_entity",
         "invoice.unknown",
         "masterdata.unknown",
         "meter.unknown",
         "post.unknown",
         "trace.unknown_id",
         "worklist.unknown",
+        "api.unknown_key",
     }
 )
+# Codes that mean "this caller may not".
+_FORBIDDEN: Final = frozenset({"api.scope_missing", "api.source_not_allowed"})
 
 # How the OpenAPI document describes every refusal.
 PROBLEM_RESPONSE: Final[dict[str, Any]] = {
@@ -73,11 +78,17 @@ def problem(
 
 def of_failure(failure: Failure) -> JSONResponse:
     """Answer with what a failure says, and the status that tells what to do next."""
-    status = 404 if failure.code in _MISSING else _STATUS[type(failure)]
+    status = _status_of(failure)
     headers = {}
     if isinstance(failure, Transient):
         headers["Retry-After"] = str(failure.retry_after_seconds or RETRY_SECONDS)
     return problem(status, failure.code, failure.message, headers=headers, ids=failure.ids)
+
+
+def _status_of(failure: Failure) -> int:
+    if failure.code in _FORBIDDEN:
+        return 403
+    return 404 if failure.code in _MISSING else _STATUS[type(failure)]
 
 
 def install(app: FastAPI) -> None:

@@ -37,6 +37,9 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "price": ("price", "price", "Rate a quantity against a price in a file."),
     "revenue": ("revenue", "revenue", "What is recognized, and what is owed as service."),
     "database": ("database", "database", "Where the database is, and a backup of it."),
+    "report": ("report", "report", "Where usage may be lost, and what came late."),
+    "access": ("access", "access", "Who may call the API: keys and scopes."),
+    "top": ("top", "top", "What comes in and what waits, live."),
     "doctor": ("doctor", "doctor", "Check the invariants of the books."),
 }
 

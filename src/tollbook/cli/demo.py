@@ -29,9 +29,10 @@ from tollbook.flow.invoice.store import list_invoices
 from tollbook.flow.post.policy import DeliveryPolicy
 from tollbook.flow.post.posting import Posting
 from tollbook.flow.post.store import listed
-from tollbook.masterdata.step import apply_plan, plan_directory
+from tollbook.masterdata.step import plan_directory
 from tollbook.reports.trace import trace
 from tollbook.reports.verify import verify
+from tollbook.runtime.apply import apply_master_data
 from tollbook.runtime.import_file import import_file
 from tollbook.runtime.street import Run
 from tollbook.values.period import Month
@@ -96,7 +97,7 @@ def _apply_company(app: App, out: Console) -> None:
     with app.database.transaction() as connection:
         at = app.clock.now()
         planned = plan_directory(connection, directory(), at)
-        applied = apply_plan(connection, planned, by="demo", reason="demo company", at=at)
+        applied = apply_master_data(connection, planned, by="demo", reason="demo company", at=at)
     kinds = Counter(version.kind for version in planned.wanted.versions)
     out.print(
         f"{kinds['entity']} legal entities, {kinds['customer']} customers, {kinds['contract']} "

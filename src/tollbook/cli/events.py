@@ -1,43 +1,51 @@
-"""The command line of usage events: import a file, look at events, work on what was refused."""
+"""The command line of usage events: import a file, look at events, void and amend them."""
 
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
+from rich.table import Table
 
 from tollbook.app import App, open_app
 from tollbook.cli import segments
-from tollbook.cli.options import console, json_option, write_json
+from tollbook.cli.backfill import backfill
+from tollbook.cli.options import (
+    by_option,
+    console,
+    json_option,
+    preview_option,
+    reason_option,
+    write_json,
+)
+from tollbook.cli.quarantine import quarantine
+from tollbook.cli.shown import echo_fields, id_column, print_effect, text_of, with_text
+from tollbook.cli.watermark import watermark
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step, store
-from tollbook.flow.capture.admit import Admission
+from tollbook.flow.capture.corrections.step import amend_event, void_events
+from tollbook.flow.capture.corrections.store import Which
 from tollbook.flow.capture.events import store as stored
-from tollbook.flow.capture.store import Conflict, Quarantined
+from tollbook.reports.arrival import SeenEvent, seen
 from tollbook.runtime.import_file import OTHERWISE, import_file
-from tollbook.runtime.intake import current_admission
 from tollbook.runtime.process import collect_rarely
+from tollbook.runtime.voiding import try_void
 from tollbook.sdk.drops.options import Options
 from tollbook.sdk.drops.rows import FileRule, read_rule
-from tollbook.storage.database import Connection
+from tollbook.storage.database import Connection, decode_json
 from tollbook.values.codec import to_builtins
 
 SHOWN_RAW_CHARACTERS: Final = 100
-ID_CHARACTERS: Final = 30
 
 _NEWEST: Final = 20
-
-_by_option = click.option("--by", default=None, help="Who (default: TOLLBOOK_ACTOR or the user).")
-_reason_option = click.option("--reason", required=True, help="Why; it goes into the audit trail.")
+_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
@@ -45,6 +53,9 @@ def events() -> None:
     """Import usage events; work on what was refused."""
 
 
+events.add_command(quarantine)
+events.add_command(backfill)
+events.add_command(watermark)
 segments.add_to(events)
 
 
@@ -101,17 +112,19 @@ def list_command(*, day: datetime | None, subject: str | None, limit: int, is_js
     """List the events of a UTC day, the latest taken first."""
     with open_app() as app, app.database.transaction() as connection:
         on = day.date() if day else stored.latest_day(connection)
-        found = stored.list_events(connection, on=on, subject=subject, limit=limit) if on else []
+        listed = stored.list_events(connection, on=on, subject=subject, limit=limit) if on else []
+        found = seen(connection, listed)
     if is_json:
         write_json(found)
         return
-    table = Table(_id_column("Event"), "Occurred at", "Subject", "Type", "Data")
+    table = Table(id_column("Event"), "Occurred at", "Arrived", "Subject", "Type", "Data")
     for event in found:
         table.add_row(
             event.event_id,
             event.occurred_at.isoformat(),
+            event.arrived,
             event.subject,
-            event.type + (" (voided)" if event.voided_for else ""),
+            event.type + _mark(event),
             json.dumps(to_builtins(event.data)),
         )
     console().print(table)
@@ -121,23 +134,114 @@ def list_command(*, day: datetime | None, subject: str | None, limit: int, is_js
 @click.argument("event_id")
 @json_option
 def show_command(event_id: str, *, is_json: bool) -> None:
-    """Show one event by our id of it (evt_...)."""
+    """Show one event by our id of it (evt_...): how it came, and what became of it."""
     with open_app() as app, app.database.transaction() as connection:
-        event = step.find_event(connection, event_id)
-    _echo_fields(event, is_json=is_json)
+        (event,) = seen(connection, [step.find_event(connection, event_id)])
+    echo_fields(event, is_json=is_json)
 
 
 @events.command("void")
-@click.argument("event_id")
-@_reason_option
-@_by_option
-def void_command(event_id: str, *, reason: str, by: str | None) -> None:
-    """Stop counting an event that was reported by mistake."""
+@click.argument("event_id", required=False)
+@click.option("--from", "first", type=_DAY, help="Without an id: all from this UTC day on.")
+@click.option(
+    "--until", type=_DAY, help="Up to this UTC day, which is not included (default: one day)."
+)
+@click.option("--source", help="Only this source.")
+@click.option("--subject", help="Only this subject.")
+@click.option("--type", "event_type", help="Only this event type.")
+@click.option("--door", help="Only what came this way, like http or file.")
+@preview_option
+@reason_option
+@by_option
+@json_option
+def void_command(
+    event_id: str | None,
+    *,
+    is_preview: bool,
+    reason: str,
+    by: str | None,
+    is_json: bool,
+    **which: Any,
+) -> None:
+    """Stop counting an event, or all that are meant, that were reported by mistake.
+
+    With --preview it is done, metered and rated, shown and undone.
+    """
+    if event_id is None:
+        _void_many(_which(which), is_preview=is_preview, reason=reason, by=by, is_json=is_json)
+        return
     with _writing() as (app, connection):
         step.void_event(
             connection, event_id=event_id, by=_actor(app, by), reason=reason, at=app.clock.now()
         )
     click.echo(f"{event_id} no longer counts; what it was billed is corrected by the next run.")
+
+
+def _void_many(
+    which: Which, *, is_preview: bool, reason: str, by: str | None, is_json: bool
+) -> None:
+    with open_app() as app:
+        if is_preview:
+            previewed = app.preview(try_void(which, at=app.clock.now()))
+            if is_json:
+                write_json(previewed)
+                return
+            click.echo(f"{previewed.result.events} events would no longer count.")
+            print_effect(previewed.effect)
+            return
+        with app.database.transaction() as connection:
+            voided = void_events(
+                connection, which, by=_actor(app, by), reason=reason, at=app.clock.now()
+            )
+    if is_json:
+        write_json(voided)
+        return
+    click.echo(f"{voided.events} events no longer count.")
+
+
+@events.command("amend")
+@click.argument("event_id")
+@click.argument("data", type=click.File("rb"), required=False)
+@click.option("--id", "new_id", help="Id of the new event (default: one that follows from it).")
+@click.option("--time", help="Its time, if that was wrong (RFC 3339).")
+@click.option("--subject", help="Its subject, if that was wrong.")
+@reason_option
+@by_option
+@json_option
+def amend_command(
+    event_id: str,
+    data: IO[bytes] | None,
+    *,
+    reason: str,
+    by: str | None,
+    is_json: bool,
+    **attributes: str | None,
+) -> None:
+    """Let a new event stand for one that is wrong: DATA is a file with its data (- for input).
+
+    What is not given stays as it was. The old event no longer counts; both are kept.
+    """
+    changes: dict[str, Any] = {
+        name.removeprefix("new_"): value for name, value in attributes.items() if value is not None
+    }
+    if data is not None:
+        changes["data"] = _json_object(data.read())
+    if not changes.keys() - {"id"}:
+        raise click.UsageError("Say what is different: DATA, --time or --subject.")
+    with _writing() as (app, connection):
+        amended = amend_event(
+            connection,
+            event_id=event_id,
+            changes=changes,
+            admission=app.admission(connection, takes_any_age=True),
+            by=_actor(app, by),
+            reason=reason,
+            at=app.clock.now(),
+        )
+    if is_json:
+        write_json(amended)
+        return
+    click.echo(f"{amended.event_id} stands for {amended.amends}, which no longer counts.")
 
 
 @events.group()
@@ -152,24 +256,24 @@ def list_conflicts_command(*, is_json: bool) -> None:
     with open_app() as app, app.database.transaction() as connection:
         found = store.list_conflicts(connection)
     if is_json:
-        write_json([_with_text(conflict) for conflict in found])
+        write_json([with_text(conflict) for conflict in found])
         return
-    table = Table(_id_column("Conflict"), "Source", "Id", "Subject", "Not counted")
+    table = Table(id_column("Conflict"), "Source", "Id", "Subject", "Not counted")
     for conflict in found:
         table.add_row(
             conflict.conflict_id,
             conflict.source,
             conflict.event_id,
             conflict.subject,
-            _text(conflict.raw)[:SHOWN_RAW_CHARACTERS],
+            text_of(conflict.raw)[:SHOWN_RAW_CHARACTERS],
         )
     console().print(table)
 
 
 @conflicts.command("dismiss")
 @click.argument("conflict_id")
-@_reason_option
-@_by_option
+@reason_option
+@by_option
 def dismiss_command(conflict_id: str, *, reason: str, by: str | None) -> None:
     """Let the first event stand and take the conflict off the worklist."""
     with _writing() as (app, connection):
@@ -177,159 +281,6 @@ def dismiss_command(conflict_id: str, *, reason: str, by: str | None) -> None:
             connection, conflict=conflict_id, by=_actor(app, by), reason=reason, at=app.clock.now()
         )
     click.echo(f"{conflict_id} is dismissed.")
-
-
-@events.group()
-def quarantine() -> None:
-    """Work on events that were refused: their bytes are kept until somebody decides."""
-
-
-_code_option = click.option("--code", help="Only this reason, like capture.unknown_subject.")
-_cause_option = click.option("--cause", help="Only this cause, like a subject.")
-
-
-@quarantine.command("list")
-@_code_option
-@_cause_option
-@click.option("--all", "is_all", is_flag=True, help="Closed ones too.")
-@json_option
-def list_quarantine_command(
-    *, code: str | None, cause: str | None, is_all: bool, is_json: bool
-) -> None:
-    """List refused events with the reason of each."""
-    with open_app() as app, app.database.transaction() as connection:
-        found = store.list_quarantine(
-            connection, state=None if is_all else "open", code=code, cause=cause
-        )
-    if is_json:
-        write_json([_with_text(held) for held in found])
-        return
-    table = Table(_id_column("Quarantine"), "Code", "Cause", "What is wrong", "State")
-    for held in found:
-        table.add_row(held.quarantine_id, held.code, held.cause, held.message, held.state)
-    console().print(table)
-
-
-@quarantine.command("causes")
-@json_option
-def causes_command(*, is_json: bool) -> None:
-    """Count the open refusals by code and cause, most numerous first."""
-    with open_app() as app, app.database.transaction() as connection:
-        found = store.count_quarantine(connection)
-    if is_json:
-        write_json([{"code": code, "cause": cause, "count": n} for code, cause, n in found])
-        return
-    table = Table("Refusals", "Code", "Cause")
-    for code, cause, number in found:
-        table.add_row(f"{number:,}", code, escape(cause))
-    console().print(table)
-
-
-@quarantine.command("show")
-@click.argument("quarantine_id")
-@json_option
-def show_quarantine_command(quarantine_id: str, *, is_json: bool) -> None:
-    """Show one refused event with its bytes."""
-    with open_app() as app, app.database.transaction() as connection:
-        held = store.get_quarantined(connection, quarantine_id)
-    if held is None:
-        raise Rejected("capture.no_such_refusal", f"There is no refused event {quarantine_id}.")
-    _echo_fields(_with_text(held), is_json=is_json)
-
-
-@quarantine.command("correct")
-@click.argument("quarantine_id")
-@click.argument("file", type=click.File("rb"))
-@_reason_option
-@_by_option
-def correct_command(quarantine_id: str, file: IO[bytes], *, reason: str, by: str | None) -> None:
-    """Replace a refused event by the corrected one in FILE (- for standard input) and replay it."""
-    corrected = file.read()
-    with _writing() as (app, connection):
-        actor, at = _actor(app, by), app.clock.now()
-        step.correct(
-            connection,
-            quarantined=quarantine_id,
-            corrected=corrected,
-            by=actor,
-            reason=reason,
-            at=at,
-        )
-        answer = step.replay(
-            connection,
-            quarantined=quarantine_id,
-            admission=_admission(app, connection),
-            by=actor,
-            reason=reason,
-            at=at,
-        )
-    click.echo(f"{quarantine_id}: {answer.status} {answer.message}".rstrip())
-
-
-@quarantine.command("replay")
-@click.argument("quarantine_id", required=False)
-@_code_option
-@_cause_option
-@_reason_option
-@_by_option
-@json_option
-def replay_command(
-    quarantine_id: str | None,
-    *,
-    code: str | None,
-    cause: str | None,
-    reason: str,
-    by: str | None,
-    is_json: bool,
-) -> None:
-    """Bring one refused event, or all of a code and cause, to the door again."""
-    with _writing() as (app, connection):
-        actor, at, admission = _actor(app, by), app.clock.now(), _admission(app, connection)
-        if quarantine_id:
-            answers = [
-                step.replay(
-                    connection,
-                    quarantined=quarantine_id,
-                    admission=admission,
-                    by=actor,
-                    reason=reason,
-                    at=at,
-                )
-            ]
-        else:
-            answers = step.replay_all(
-                connection,
-                admission=admission,
-                by=actor,
-                reason=reason,
-                at=at,
-                code=code,
-                cause=cause,
-            )
-    counts = Counter(answer.status for answer in answers)
-    if is_json:
-        write_json(dict(counts))
-        return
-    click.echo(
-        ", ".join(f"{number} {status}" for status, number in sorted(counts.items())) or "none"
-    )
-
-
-@quarantine.command("discard")
-@click.argument("quarantine_id")
-@_reason_option
-@_by_option
-def discard_command(quarantine_id: str, *, reason: str, by: str | None) -> None:
-    """Close a refused event that will never be counted; its bytes are kept."""
-    with _writing() as (app, connection):
-        step.discard(
-            connection,
-            quarantined=quarantine_id,
-            by=_actor(app, by),
-            reason=reason,
-            at=app.clock.now(),
-        )
-    click.echo(f"{quarantine_id} is discarded.")
 
 
 def _file_rule(given: tuple[str, ...]) -> FileRule:
@@ -379,32 +330,31 @@ def _actor(app: App, by: str | None) -> str:
     return by or app.settings.actor
 
 
-def _admission(app: App, connection: Connection) -> Admission:
-    return current_admission(
-        connection, at=app.clock.now(), future_hours_max=app.settings.future_hours_max
+def _mark(event: SeenEvent) -> str:
+    if event.amended_by:
+        return " (amended)"
+    return " (voided)" if event.voided_for else ""
+
+
+def _which(options: dict[str, Any]) -> Which:
+    first, until = options["first"], options["until"]
+    if first is None:
+        raise click.UsageError("Name an event, or say --from which day on.")
+    return Which(
+        first.date(),
+        until.date() if until else (first + timedelta(days=1)).date(),
+        source=options["source"],
+        subject=options["subject"],
+        type=options["event_type"],
+        door=options["door"],
     )
 
 
-def _with_text(record: Quarantined | Conflict) -> dict[str, Any]:
-    fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
-    return {
-        name: _text(value) if isinstance(value, bytes) else value for name, value in fields.items()
-    }
-
-
-def _id_column(header: str) -> Column:
-    # An id that is cut off cannot be given to the next command.
-    return Column(header, no_wrap=True, min_width=ID_CHARACTERS)
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode(errors="backslashreplace")
-
-
-def _echo_fields(record: object, *, is_json: bool) -> None:
-    if is_json:
-        write_json(record)
-        return
-    for name, value in to_builtins(record).items():
-        if value is not None:
-            click.echo(f"{name:14}{value if isinstance(value, str) else json.dumps(value)}")
+def _json_object(raw: bytes) -> dict[str, Any]:
+    try:
+        found = decode_json(raw)
+    except ValueError as error:
+        raise Rejected("capture.malformed_json", f"DATA is not JSON ({error}).") from error
+    if not isinstance(found, dict):
+        raise Rejected("capture.not_an_object", "DATA must be a JSON object.")
+    return found

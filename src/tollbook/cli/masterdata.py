@@ -16,8 +16,9 @@ from tollbook.errors import Rejected
 from tollbook.masterdata.catalog import KINDS, Version
 from tollbook.masterdata.plan import Change, Plan
 from tollbook.masterdata.problems import Problem
-from tollbook.masterdata.step import Applied, apply_plan, plan_directory
+from tollbook.masterdata.step import Applied, plan_directory
 from tollbook.masterdata.view import plan_view, version_view
+from tollbook.runtime.apply import apply_master_data
 from tollbook.values.codec import to_builtins
 
 _KIND = click.Choice(list(KINDS))
@@ -72,7 +73,7 @@ def _confirm(planned: Plan, *, yes: bool, as_json: bool) -> None:
 
 def _apply(app: App, planned: Plan, reason: str) -> Applied:
     with app.database.transaction() as connection:
-        applied = apply_plan(
+        applied = apply_master_data(
             connection, planned, by=app.settings.actor, reason=reason, at=app.clock.now()
         )
     # What waited for this master data goes on at once, not at the next round of a worker.

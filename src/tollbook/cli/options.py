@@ -46,6 +46,27 @@ def period_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def by_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--by` to a command."""
+    return click.option("--by", default=None, help="Who (default: TOLLBOOK_ACTOR or the user).")(
+        command
+    )
+
+
+def reason_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the required `--reason` to a command."""
+    return click.option("--reason", required=True, help="Why; it goes into the audit trail.")(
+        command
+    )
+
+
+def preview_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--preview` to a command that changes what is billed."""
+    return click.option(
+        "--preview", "is_preview", is_flag=True, help="Show what it does to the money; do nothing."
+    )(command)
+
+
 def write_json(record: object) -> None:
     """Write a record as JSON on standard output."""
     click.echo(json.dumps(to_builtins(record), indent=2, ensure_ascii=False))

@@ -8,6 +8,8 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from tollbook.access.issuer import configured_issuer
+from tollbook.access.store import any_key_ever
 from tollbook.app import database_url, open_app
 from tollbook.config import Settings, load
 from tollbook.errors import Rejected
@@ -22,6 +24,7 @@ from tollbook.runtime.process import (
 )
 from tollbook.runtime.worker import work
 from tollbook.storage import embedded
+from tollbook.storage.database import connect
 from tollbook.storage.migrate import migrate
 from tollbook.values.clock import SystemClock
 
@@ -45,12 +48,12 @@ def up(*, workers: int) -> None:
     """
     settings = load()
     configure(settings.log_format)
-    require_keys_beyond_loopback(settings)
     stop = stop_on_signals()
     with sole_supervisor(settings.home):
         wait_for_port(settings.api_host, settings.api_port, SystemClock())
         with database_url(settings) as dsn:
             applied = migrate(dsn)
+            require_keys_beyond_loopback(settings, dsn)
             click.echo(f"database ready ({len(applied)} migrations applied)")
             address = f"http://{settings.api_host}:{settings.api_port}"
             click.echo(f"API on {address} (OpenAPI: /openapi.json)")
@@ -76,12 +79,12 @@ def serve(*, parent: int | None) -> None:
     """Run the API alone."""
     settings = load()
     configure(settings.log_format)
-    require_keys_beyond_loopback(settings)
     if parent is not None:
         end_with(parent)
     wait_for_port(settings.api_host, settings.api_port, SystemClock())
     with database_url(settings) as dsn:
         migrate(dsn)
+        require_keys_beyond_loopback(settings, dsn)
         Granian(
             "tollbook.api.app:create",
             address=settings.api_host,
@@ -118,11 +121,16 @@ def worker(*, parent: int | None) -> None:
         )
 
 
-def require_keys_beyond_loopback(settings: Settings) -> None:
-    """Refuse to listen beyond this machine without API keys."""
-    if settings.api_host not in LOOPBACK and not settings.api_keys:
-        raise Rejected(
-            "config.keys_required",
-            f"The API would listen on {settings.api_host} without asking for a key: set "
-            "TOLLBOOK_API_KEYS, or listen on 127.0.0.1.",
-        )
+def require_keys_beyond_loopback(settings: Settings, dsn: str) -> None:
+    """Refuse to listen beyond this machine unless a key or an access token is asked for."""
+    configured_issuer(settings, SystemClock())
+    if settings.api_host in LOOPBACK or settings.api_keys or settings.issuer:
+        return
+    with connect(dsn) as connection:
+        if any_key_ever(connection):
+            return
+    raise Rejected(
+        "config.keys_required",
+        f"The API would listen on {settings.api_host} without asking for a key: create one with "
+        "`tollbook access keys create`, or listen on 127.0.0.1.",
+    )

@@ -4,12 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import combinations
+from typing import Final
 
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.problems import Finding
 from tollbook.masterdata.references import check_currency, check_span, check_zone
 from tollbook.masterdata.subjects import meet, subjects_of
 from tollbook.records.parties import Customer, LegalEntity, Subject
+
+SEEN_DAYS_MAX: Final = 366
 
 
 def check_entity(version: Version, catalog: Catalog) -> Iterator[Finding]:
@@ -20,6 +23,9 @@ def check_entity(version: Version, catalog: Catalog) -> Iterator[Finding]:
     yield from check_zone(entity.zone)
     if entity.payment_days < 0:
         yield Finding("negative", "payment_days must not be negative.", ("payment_days",))
+    if not 0 <= entity.sources_seen_days <= SEEN_DAYS_MAX:
+        message = f"sources_seen_days must be from 0 to {SEEN_DAYS_MAX}."
+        yield Finding("out_of_range", message, ("sources_seen_days",))
     for other_id in catalog.keys("entity"):
         other = catalog.entity(other_id, date.max)
         if other and other_id != version.key and other.invoice_prefix == entity.invoice_prefix:

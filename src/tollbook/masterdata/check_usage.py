@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import date
+from re import compile as compile_pattern
+from re import error as PatternError  # noqa: N812 - an exception, and named as one from 3.13 on
 from typing import Any, Final
 
 import fastjsonschema
@@ -16,15 +18,46 @@ from tollbook.values.formula import fields_of, parse_formula
 # Each divides an hour, so that a sample never goes over the edge of one.
 SAMPLE_MINUTES: Final = (1, 5, 10, 15, 30, 60)
 
+RESERVED: Final = "tollbook."
+HOURS_MAX: Final = 24 * 366
+DAYS_MAX: Final = 366 * 100
+
+# These give a quantity in the unit of the field that they read.
+_KEEPS_UNIT: Final = frozenset({"sum", "min", "max", "average", "latest", "percentile"})
+
 
 def check_event_type(version: Version, catalog: Catalog) -> Iterator[Finding]:
-    """Check that the schema of an event type is a JSON Schema that stands alone."""
+    """Check the schema of an event type (a JSON Schema that stands alone) and its policies."""
     del catalog
     event_type = version.record
     assert isinstance(event_type, EventType)
+    if event_type.event_type.startswith(RESERVED):
+        reserved = f"names that begin with {RESERVED!r} are Tollbook's own: choose another id."
+        yield Finding("reserved_name", reserved, ("id",))
     message = _schema_problem(event_type.schema)
     if message:
         yield Finding("invalid_schema", message, ("schema",))
+        return
+    declared = sorted(event_type.schema.get("properties", {}))
+    for name in event_type.units:
+        if declared and name.partition(".")[0] not in declared:
+            hint = suggestion(name, declared)
+            yield Finding(
+                "undeclared_field", f"the schema has no field {name!r}.{hint}", ("units", name)
+            )
+    yield from _check_policies(event_type)
+
+
+def _check_policies(event_type: EventType) -> Iterator[Finding]:
+    try:
+        compile_pattern(event_type.subject_pattern)
+    except PatternError as error:
+        message = f"subject_pattern is not a regular expression ({error})."
+        yield Finding("invalid_pattern", message, ("subject_pattern",))
+    for name, least, most in (("future_hours_max", 0, HOURS_MAX), ("age_days_max", 1, DAYS_MAX)):
+        limit = getattr(event_type, name)
+        if limit is not None and not least <= limit <= most:
+            yield Finding("out_of_range", f"{name} must be from {least} to {most}.", (name,))
 
 
 def _schema_problem(schema: Mapping[str, Any]) -> str | None:
@@ -77,6 +110,18 @@ def check_meter(version: Version, catalog: Catalog) -> Iterator[Finding]:
             hint = suggestion(name, declared)
             message = f"the schema of {meter.event_type} has no field {name!r}.{hint}"
             yield Finding("undeclared_field", message)
+    yield from _check_unit(meter, event_type)
+
+
+def _check_unit(meter: Meter, event_type: EventType | None) -> Iterator[Finding]:
+    unit = event_type.units.get(meter.value or "") if event_type else None
+    if unit is not None and meter.aggregation in _KEEPS_UNIT and meter.unit != unit:
+        yield Finding(
+            "unit_mismatch",
+            f"{meter.value} of {meter.event_type} is measured in {unit}, the meter counts "
+            f"{meter.unit}: write `unit: {unit}`, or correct the event type.",
+            ("unit",),
+        )
 
 
 def _value(meter: Meter) -> Iterator[Finding]:

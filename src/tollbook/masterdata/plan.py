@@ -8,12 +8,17 @@ from typing import Any, Final, Literal
 
 from tollbook.masterdata.catalog import KINDS, Catalog, Version
 from tollbook.masterdata.checks import check
+from tollbook.masterdata.compatibility import breaks
 from tollbook.masterdata.documents import GOVERNED, VersionKey, Wanted
 from tollbook.masterdata.problems import Document, Place, Problem
+from tollbook.records.commercial import EventType
 from tollbook.values.codec import to_builtins
 
 # By which of its fields an element of a list is named in a difference.
 _NAMING: Final = ("product_id", "grant_id", "subject")
+
+# The first ones say enough: they are corrected together or declared together.
+BREAKS_SHOWN_MAX: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ class _Comparison:
     def _governed(self, version: Version) -> None:
         stored = self._known.get(version.version)
         if stored is None and version.version == self._last + 1:
-            self._change(version, version)
+            self._follow(version)
         elif stored is None:
             self._refuse(
                 version,
@@ -129,6 +134,19 @@ class _Comparison:
                 f"version {version.version} is in force and cannot be changed ({changed}): add "
                 f"version {self._last + 1} with its own effective_from.",
             )
+
+    def _follow(self, version: Version) -> None:
+        before = self._known.get(self._last)
+        broken = _broken(before, version) if before else []
+        for sentence in broken[:BREAKS_SHOWN_MAX]:
+            self._refuse(
+                version,
+                "breaking_change",
+                f"{sentence}: events that version {self._last} took would be refused. Declare "
+                "`compatibility: breaking` for this version, or define a new event type.",
+            )
+        if not broken:
+            self._change(version, version)
 
     def _numbered_by_us(self, version: Version) -> None:
         last = self._known.get(self._last)
@@ -161,6 +179,16 @@ class _Comparison:
 def _same(stored: Version, wanted: Version) -> bool:
     # Not by hash: a release that gives records a new field must not make each of them another.
     return (stored.record, stored.effective_from) == (wanted.record, wanted.effective_from)
+
+
+def _broken(before: Version, version: Version) -> list[str]:
+    """Return how the schema of an event type refuses what the version before it took."""
+    old, new = before.record, version.record
+    if not isinstance(old, EventType) or not isinstance(new, EventType):
+        return []
+    if new.compatibility == "breaking":
+        return []
+    return list(breaks(old.schema, new.schema))
 
 
 def _merged(

@@ -1,14 +1,15 @@
 """Plan master data against what is stored, and apply the plan in one transaction."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tollbook.controls import audit
 from tollbook.errors import Rejected
+from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.documents import Wanted, documents_to_versions, to_versions
 from tollbook.masterdata.files import read_directory
 from tollbook.masterdata.plan import Change, Plan, plan
@@ -18,7 +19,7 @@ from tollbook.masterdata.store import (
     read_crosswalk,
     replace_crosswalk,
 )
-from tollbook.masterdata.subjects import crosswalk
+from tollbook.masterdata.subjects import crosswalk, moved, subjects_ever
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.codec import to_json
@@ -33,6 +34,9 @@ class Applied:
 
     `changed_kinds` counts new versions by kind; `new_subjects` are the subjects of events that
     now mean a customer they did not mean before, so that what waited for them can be replayed.
+    `moved_subjects` are subjects that events may have been stored under, and the days (the last not
+    included) on which they mean another customer now, or none: what was counted must be again.
+    `known_from` is the receipt from which on that is known; 0 when no subject moved.
     """
 
     created: int
@@ -40,6 +44,8 @@ class Applied:
     unchanged: int
     changed_kinds: Mapping[str, int]
     new_subjects: tuple[str, ...]
+    moved_subjects: Mapping[str, Sequence[tuple[date, date]]] = field(default_factory=dict)
+    known_from: int = 0
 
 
 def plan_directory(connection: Connection, directory: Path, at: datetime) -> Plan:
@@ -54,10 +60,18 @@ def plan_documents(connection: Connection, sections: Mapping[str, Any], at: date
 
 
 def apply_plan(
-    connection: Connection, planned: Plan, *, by: str, reason: str, at: datetime
+    connection: Connection,
+    planned: Plan,
+    *,
+    by: str,
+    reason: str,
+    at: datetime,
+    open_receipt: Callable[[], int] = lambda: 0,
 ) -> Applied:
     """Store the versions of a plan, with an audit record each, and rebuild the crosswalk.
 
+    `open_receipt` gives the receipt from which on a moved subject is known to mean another
+    customer; without it, what was counted before cannot be told from what is counted now.
     Raises Rejected when the plan has problems, or when what it was compared with has changed since.
     """
     hold_lock(connection, Lock.APPLY_MASTER_DATA)
@@ -67,12 +81,17 @@ def apply_plan(
         insert_version(connection, change.version, decided_at=at, decided_by=by)
         _audit(connection, change, by=by, reason=reason, at=at)
     kinds = Counter(change.version.kind for change in planned.changes)
+    crossed = (
+        _rebuild_crosswalk(connection, stored, open_receipt) if kinds["customer"] else _NOT_CROSSED
+    )
     return Applied(
         created=sum(change.action == "create" for change in planned.changes),
         changed=sum(change.action == "change" for change in planned.changes),
         unchanged=planned.unchanged,
         changed_kinds=dict(kinds),
-        new_subjects=_rebuild_crosswalk(connection) if kinds["customer"] else (),
+        new_subjects=crossed.gained,
+        moved_subjects=crossed.moved,
+        known_from=crossed.known_from,
     )
 
 
@@ -107,9 +126,24 @@ def _audit(connection: Connection, change: Change, *, by: str, reason: str, at: 
     )
 
 
-def _rebuild_crosswalk(connection: Connection) -> tuple[str, ...]:
-    before = set(read_crosswalk(connection))
+class _Crossed(NamedTuple):
+    gained: tuple[str, ...]
+    moved: Mapping[str, Sequence[tuple[date, date]]]
+    known_from: int
+
+
+_NOT_CROSSED: Final = _Crossed((), {}, 0)
+
+
+def _rebuild_crosswalk(
+    connection: Connection, stored: Catalog, open_receipt: Callable[[], int]
+) -> _Crossed:
+    before = read_crosswalk(connection)
     rows = crosswalk(load_catalog(connection, known_at=_EVERYTHING))
-    replace_crosswalk(connection, rows)
-    gained: set[tuple[str, str, date | None, date | None]] = set(rows) - before
-    return tuple(sorted({subject for subject, _, _, _ in gained}))
+    # Under a subject that no customer ever had, no event was stored: there is nothing to look for.
+    known = subjects_ever(stored)
+    spans = {subject: days for subject, days in moved(before, rows).items() if subject in known}
+    known_from = open_receipt() if spans else 0
+    replace_crosswalk(connection, rows, moved=spans, known_from=known_from)
+    gained: set[tuple[str, str, date | None, date | None]] = set(rows) - set(before)
+    return _Crossed(tuple(sorted({row[0] for row in gained})), spans, known_from)

@@ -1,6 +1,7 @@
 """The SQL of master data versions."""
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -62,15 +63,39 @@ def read_crosswalk(connection: Connection) -> list[tuple[str, str, date | None, 
 
 
 def replace_crosswalk(
-    connection: Connection, rows: list[tuple[str, str, date | None, date | None]]
+    connection: Connection,
+    rows: list[tuple[str, str, date | None, date | None]],
+    *,
+    moved: Collection[str] = (),
+    known_from: int = 0,
 ) -> None:
-    """Rebuild which customer each subject means; (subject, customer, from, until-excluded)."""
-    connection.execute("delete from subject_crosswalk")
+    """Let each subject mean the customer of its rows; (subject, customer, from, until-excluded).
+
+    What `moved` subjects meant before is kept as known with the receipts before `known_from`.
+    """
+    before = read_crosswalk(connection)
+    ended, begun = set(before) - set(rows), set(rows) - set(before)
+    key = """subject = %s and customer_id = %s
+             and valid = tstzrange(%s::date::timestamptz, %s::date::timestamptz, '[)')"""
     with connection.cursor() as cursor:
         cursor.executemany(
-            """insert into subject_crosswalk (subject, customer_id, valid)
-               values (%s, %s, tstzrange(%s::date::timestamptz, %s::date::timestamptz, '[)'))""",
-            rows,
+            f"""insert into subject_crosswalk_past
+                    (subject, customer_id, valid, known_from, known_until)
+                select subject, customer_id, valid, known_from, %s from subject_crosswalk
+                where {key} and known_from < %s""",
+            [(known_from, *row, known_from) for row in _in_order(ended) if row[0] in moved],
+        )
+        cursor.executemany(f"delete from subject_crosswalk where {key}", _in_order(ended))
+        cursor.executemany(
+            """insert into subject_crosswalk (subject, customer_id, valid, known_from)
+               values (%s, %s, tstzrange(%s::date::timestamptz, %s::date::timestamptz, '[)'), %s)""",
+            [(*row, known_from if row[0] in moved else 0) for row in _in_order(begun)],
         )
     # Counting from the events joins it: without figures the server may compare each with each.
     connection.execute("analyze subject_crosswalk")
+
+
+def _in_order(
+    rows: Iterable[tuple[str, str, date | None, date | None]],
+) -> list[tuple[str, str, date | None, date | None]]:
+    return sorted(rows, key=lambda row: (row[0], row[2] or date.min, row[1]))

@@ -1,6 +1,8 @@
 """Which customer a subject of events means, and from when until when."""
 
+from collections.abc import Iterable
 from datetime import date
+from itertools import pairwise
 
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.parties import Customer, Subject
@@ -32,3 +34,49 @@ def meet(one: tuple[date | None, date | None], other: tuple[date | None, date | 
     start = max(one[0] or date.min, other[0] or date.min)
     end = min(one[1] or date.max, other[1] or date.max)
     return start < end
+
+
+def moved(
+    before: Iterable[CrosswalkRow], after: Iterable[CrosswalkRow]
+) -> dict[str, list[tuple[date, date]]]:
+    """Return on which days [from, until) each subject means another customer than before, or none.
+
+    A day without end is `date.max`, one without beginning `date.min`.
+    """
+    old, new = _spans(before), _spans(after)
+    found: dict[str, list[tuple[date, date]]] = {}
+    for subject in sorted(old.keys() | new.keys()):
+        one, other = old.get(subject, []), new.get(subject, [])
+        if one == other:
+            continue
+        cuts = sorted({day for _, start, end in [*one, *other] for day in (start, end)})
+        spans = [
+            (start, end)
+            for start, end in pairwise(cuts)
+            if _customer(one, start) != _customer(other, start)
+        ]
+        if spans:
+            found[subject] = spans
+    return found
+
+
+def _spans(rows: Iterable[CrosswalkRow]) -> dict[str, list[tuple[str, date, date]]]:
+    spans: dict[str, list[tuple[str, date, date]]] = {}
+    for subject, customer_id, start, end in rows:
+        spans.setdefault(subject, []).append((customer_id, start or date.min, end or date.max))
+    return {subject: sorted(found, key=lambda span: span[1]) for subject, found in spans.items()}
+
+
+def _customer(spans: Iterable[tuple[str, date, date]], day: date) -> str | None:
+    return next((customer for customer, start, end in spans if start <= day < end), None)
+
+
+def subjects_ever(catalog: Catalog) -> set[str]:
+    """Return every subject that any version of any customer had."""
+    return {
+        subject.subject
+        for key in catalog.keys("customer")
+        for version in catalog.versions["customer", key]
+        if isinstance(version.record, Customer)
+        for subject in subjects_of(version.record)
+    }

@@ -13,7 +13,8 @@ HIDDEN: Final = "(hidden)"
 _SECRET_WORDS: Final = ("password", "secret", "token", "authorization", "api_key")
 # What secrets look like inside a text: user:password@host, and `password=...` of a database.
 _SECRET_IN_TEXT: Final = re.compile(
-    r"(?P<before>://[^\s:/@]*:|\bpassword=|\bBearer )(?P<secret>'[^']*'|[^\s@]+)", re.IGNORECASE
+    r"(?P<before>://[^\s:/@]*:|\bpassword=|\bBearer |\btbk_)(?P<secret>'[^']*'|[^\s@]+)",
+    re.IGNORECASE,
 )
 
 

@@ -28,11 +28,23 @@ RevenueMethod = Literal["usage", "ratable", "on_drawdown"]
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """A type of usage event that we take, and the JSON Schema its data must match."""
+    """A type of usage event that we take, and the JSON Schema its data must match.
+
+    `units` names the unit of measure of fields. `subject_pattern` is a regular expression that the
+    whole subject must match. An event further ahead of our clock than `future_hours_max`, or older
+    than `age_days_max` when it is received, is refused; without them the setting decides, and no
+    age is too great. `compatibility` says `breaking` where a version may refuse data that the one
+    before it took.
+    """
 
     event_type: str
     schema: Mapping[str, Any]
     description: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
+    subject_pattern: str = ""
+    future_hours_max: int | None = None
+    age_days_max: int | None = None
+    compatibility: Literal["compatible", "breaking"] = "compatible"
 
 
 @dataclass(frozen=True, slots=True)

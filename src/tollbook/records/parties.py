@@ -14,7 +14,9 @@ class LegalEntity:
 
     `target` names the ERP its documents are posted to; `payment_days` is the time to pay;
     `approval` says whether a person must approve a draft before it is issued. `zone` is the IANA
-    name of the time zone in which its days begin, for customers and contracts that state none.
+    name of the time zone in which its days begin, for customers and contracts that state none. A month is
+    not invoiced before each of `required_sources`, and each source with usage in the last
+    `sources_seen_days` days of the month, has declared that the month is complete.
     """
 
     entity_id: EntityId
@@ -27,6 +29,8 @@ class LegalEntity:
     approval: Literal["manual", "automatic"] = "manual"
     tax_rounding: Literal["line", "document"] = "line"
     zone: str = "UTC"
+    required_sources: tuple[str, ...] = ()
+    sources_seen_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)

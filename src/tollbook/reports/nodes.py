@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, LiteralString
 
 from tollbook.errors import Rejected
+from tollbook.flow.capture.corrections.store import amendments
 from tollbook.flow.capture.events.store import get_event
 from tollbook.records.control import Stage
 from tollbook.storage.database import Connection
@@ -42,6 +43,7 @@ class Kind:
 
 # A line's id is INVOICE#LINE.
 _LINE: Final = "line"
+EVENT: Final = "evt"
 
 # In street order. What no longer counts is shown and said to be so: it explains a correction.
 KINDS: Final = (
@@ -143,7 +145,7 @@ _POSTED_AS: Final[LiteralString] = """
 
 def describe(connection: Connection, ids: Sequence[str]) -> list[Node]:
     """Return a node for each id that exists, in street order."""
-    nodes = []
+    nodes = [node for one in ids if _prefix(one) == EVENT and (node := find_event(connection, one))]
     for order, kind in enumerate(KINDS, start=1):
         mine = [one for one in ids if _prefix(one) == kind.prefix]
         if mine:
@@ -178,16 +180,19 @@ def find_event(connection: Connection, identifier: str) -> Node | None:
     for digest in _digests(identifier):
         event = get_event(connection, digest)
         if event is not None:
-            voided = f" (voided: {event.voided_for})" if event.voided_for else ""
-            return event_node(event.event_id, event.source, event.id, event.occurred_at, voided)
+            notes = f" (voided: {event.voided_for})" if event.voided_for else ""
+            for one in amendments(connection, [digest]):
+                if one.event_id == event.event_id:
+                    notes += f" (amends {one.amends}: {one.reason})"
+            return event_node(event.event_id, event.source, event.id, event.occurred_at, notes)
     return None
 
 
 def event_node(
-    node_id: str, source: str, event: str, occurred_at: datetime, voided: str = ""
+    node_id: str, source: str, event: str, occurred_at: datetime, notes: str = ""
 ) -> Node:
     """Build the node of a usage event."""
-    summary = f"{source}|{event} at {occurred_at:%Y-%m-%d %H:%M:%S.%f} UTC{voided}"
+    summary = f"{source}|{event} at {occurred_at:%Y-%m-%d %H:%M:%S.%f} UTC{notes}"
     return Node(node_id, "capture", 0, summary, source, event)
 
 

@@ -1,7 +1,7 @@
 """Imports a file of usage: CloudEvents as JSON lines, or rows of any format through a mapping."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -66,6 +66,18 @@ def import_file(
         except Rejected as failure:
             raise Rejected(failure.code, f"{file}: {failure.message}") from failure
     return imported
+
+
+def batches(stored: IO[bytes], file: Path) -> Iterator[Sequence[bytes]]:
+    """Yield the lines of a file of events, packed or not, in the groups that are committed together.
+
+    Raises Rejected when the file is damaged.
+    """
+    try:
+        for batch in _joined(read_rows(stored, file.name, FileRule(otherwise=OTHERWISE))):
+            yield batch.bodies
+    except Rejected as failure:
+        raise Rejected(failure.code, f"{file}: {failure.message}") from failure
 
 
 def _joined(rows: Iterator[Batch]) -> Iterator[Batch]:

@@ -67,8 +67,16 @@ Then = Callable[[Connection, Captured], None]
 class Desk:
     """Takes groups of events, one commit each; any number of threads may use one desk."""
 
-    def __init__(self, database: Database, clock: Clock, *, future_hours_max: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        future_hours_max: int,
+        takes_any_age: bool = False,
+    ) -> None:
         self._database = database
+        self._takes_any_age = takes_any_age
         self._clock = clock
         self._future_hours_max = future_hours_max
         self._process = f"{os.getpid()} since {clock.now():%Y-%m-%dT%H:%M:%SZ}"
@@ -146,7 +154,7 @@ class Desk:
                 if within is not None:
                     within(connection)
                 if judged.ignored:
-                    store.add_tally(connection, self._process, [("ignored", judged.ignored)])
+                    store.add_tally(connection, self._process, door, [("ignored", judged.ignored)])
 
             def then_all(connection: Connection, captured: Captured) -> None:
                 if then is not None:
@@ -212,7 +220,7 @@ class Desk:
                         is_repeat_likely=self._repeats_ahead > 0,
                         counting=self._count,
                     )
-                    store.add_tally(connection, self._process, captured.counts.items())
+                    store.add_tally(connection, self._process, door, captured.tally.items())
                     if then is not None:
                         then(connection, captured)
                     return captured
@@ -258,7 +266,10 @@ class Desk:
             state = store.master_data_state(connection)
             if state != self._state:
                 self._admission, self._tally = _known(
-                    connection, at=self._clock.now(), future_hours_max=self._future_hours_max
+                    connection,
+                    at=self._clock.now(),
+                    future_hours_max=self._future_hours_max,
+                    takes_any_age=self._takes_any_age,
                 )
                 self._state = state
 
@@ -276,17 +287,23 @@ def _not_stored() -> Transient:
     )
 
 
-def current_admission(connection: Connection, *, at: datetime, future_hours_max: int) -> Admission:
+def current_admission(
+    connection: Connection, *, at: datetime, future_hours_max: int, takes_any_age: bool = False
+) -> Admission:
     """Read what the door knows at an instant."""
-    return _known(connection, at=at, future_hours_max=future_hours_max)[0]
+    return _known(
+        connection, at=at, future_hours_max=future_hours_max, takes_any_age=takes_any_age
+    )[0]
 
 
 def _known(
-    connection: Connection, *, at: datetime, future_hours_max: int
+    connection: Connection, *, at: datetime, future_hours_max: int, takes_any_age: bool
 ) -> tuple[Admission, Tally]:
     catalog = load_catalog(connection, known_at=at)
     crosswalk = store.read_crosswalk(connection)
-    admission = build_admission(catalog, crosswalk, future_hours_max=future_hours_max)
+    admission = build_admission(
+        catalog, crosswalk, future_hours_max=future_hours_max, takes_any_age=takes_any_age
+    )
     return admission, Tally.of(catalog, crosswalk)
 
 

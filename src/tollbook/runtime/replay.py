@@ -1,11 +1,16 @@
 """Try again what waits: refused events, and postings whose cause is gone."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from tollbook.errors import Rejected
+from tollbook.flow.capture.admit import Admission
+from tollbook.flow.capture.quarantine.step import replay_page, replay_pages
+from tollbook.flow.capture.quarantine.store import Which
+from tollbook.flow.capture.step import Answer
 from tollbook.flow.capture.step import replay as replay_event
-from tollbook.flow.capture.step import replay_all as replay_events
 from tollbook.flow.post.step import release_fixed
 from tollbook.flow.post.step import replay as replay_postings
 from tollbook.masterdata.catalog import Catalog
@@ -22,6 +27,25 @@ class Replayed:
     events_replayed: int
     postings_released: int
     still_open: int
+
+
+def try_replay(
+    which: Which, *, admission_of: Callable[[Connection], Admission], at: datetime
+) -> Callable[[Connection], tuple[Counter[str], set[date]]]:
+    """Return the act of replaying all that is meant, for a preview that undoes it."""
+
+    def act(connection: Connection) -> tuple[Counter[str], set[date]]:
+        answers, days = replay_pages(
+            connection,
+            which,
+            admission=admission_of(connection),
+            by="preview",
+            reason="preview",
+            at=at,
+        )
+        return Counter(answer.status for answer in answers), days
+
+    return act
 
 
 class Replayer:
@@ -75,12 +99,29 @@ class Replayer:
 
     def replay_events(self, *, by: str, reason: str) -> int:
         """Bring every refused event to the door again; returns how many got through."""
-        admission = self._desk.admission(at_once=True)
-        with self._database.transaction() as connection:
-            answers = replay_events(
-                connection, admission=admission, by=by, reason=reason, at=self._clock.now()
-            )
+        answers = self.replay_refused(Which(), by=by, reason=reason)
         return sum(answer.status in {"accepted", "duplicate"} for answer in answers)
+
+    def replay_refused(self, which: Which, *, by: str, reason: str) -> list[Answer]:
+        """Bring the refused events that are meant to the door again, a transaction a page."""
+        admission = self._desk.admission(at_once=True)
+        answers: list[Answer] = []
+        after = ""
+        while True:
+            with self._database.transaction() as connection:
+                page = replay_page(
+                    connection,
+                    which,
+                    admission=admission,
+                    by=by,
+                    reason=reason,
+                    at=self._clock.now(),
+                    after=after,
+                )
+            if page is None:
+                return answers
+            answers += page.answers
+            after = page.last
 
     def _replay_quarantined(self, held: Sequence[str], *, by: str, reason: str) -> int:
         admission = self._desk.admission(at_once=True)

@@ -113,6 +113,15 @@ class Database:
             connection.execute("select set_config(%s, %s, false)", [name, value])
         connection.commit()
 
+    def connections(self) -> dict[str, int]:
+        """Return how many connections are open, how many of them idle, and who waits for one."""
+        said = self._pool.get_stats()
+        return {
+            "open": said.get("pool_size", 0),
+            "idle": said.get("pool_available", 0),
+            "waiting": said.get("requests_waiting", 0),
+        }
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()

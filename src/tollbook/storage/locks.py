@@ -18,6 +18,7 @@ class Lock(IntEnum):
     # One process at a time writes segments; and readers of events share what sealing a day excludes.
     WRITE_SEGMENTS = 7_022_511_014
     SEAL_DAY = 7_022_511_015
+    MANAGE_KEYS = 7_022_511_012
 
 
 def hold_lock(connection: Connection, lock: Lock) -> None:

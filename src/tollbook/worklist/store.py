@@ -60,11 +60,18 @@ def clear_object(
 
     Returns the items that this resolved.
     """
+    return clear_objects(connection, [object_id], by=by, resolution=resolution, at=at)
+
+
+def clear_objects(
+    connection: Connection, object_ids: Sequence[str], *, by: str, resolution: str, at: datetime
+) -> list[WorkItemId]:
+    """Take objects off every open item, as `clear_object` does with one."""
     rows = connection.execute(
         """delete from work_item_object o using work_item w
-           where o.object_id = %s and w.work_item_id = o.work_item_id and w.state = 'open'
+           where o.object_id = any(%s) and w.work_item_id = o.work_item_id and w.state = 'open'
            returning o.work_item_id""",
-        [object_id],
+        [list(object_ids)],
     ).fetchall()
     items = sorted({row[0] for row in rows})
     resolved = connection.execute(

@@ -5,20 +5,32 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from tollbook.api.context import Actor, AppHere, Identifier, InTransaction, MonthHere, MonthMaybe
+from tollbook.api.context import (
+    Actor,
+    AppHere,
+    Cursor,
+    Identifier,
+    InTransaction,
+    Limit,
+    MonthHere,
+    MonthMaybe,
+)
+from tollbook.api.typed import one, page
 from tollbook.errors import Rejected
 from tollbook.flow.invoice.step import approve
-from tollbook.flow.invoice.store import list_invoices, load_invoice
-from tollbook.flow.meter.store import latest_usages
-from tollbook.flow.rate.store import load_charges
+from tollbook.flow.invoice.store import load_invoice, load_invoices
+from tollbook.flow.meter.store import usages_by_id
+from tollbook.flow.rate.store import charges_by_id
 from tollbook.flow.recognize.store import (
     deferred_balance,
     recognized_totals,
     schedules_of_invoice,
 )
+from tollbook.reports.pages import charge_page, invoice_page, usage_page
 from tollbook.reports.verify import verify
 from tollbook.reports.views import invoice_view
 from tollbook.values.codec import to_builtins
+from tollbook.values.ids import ChargeId, InvoiceId, UsageId
 
 router = APIRouter(tags=["billing"])
 
@@ -30,29 +42,41 @@ class Approval(BaseModel):
     reason: str
 
 
-@router.get("/v1/usage", summary="List metered usage of a month")
+@router.get("/v1/usage", summary="List metered usage of a month", responses=page("MeteredUsage"))
 def list_usage(
     month: MonthHere,
     connection: InTransaction,
     customer: Annotated[str | None, Query(description="Only this customer.")] = None,
+    cursor: Cursor = "",
+    limit: Limit = 100,
 ) -> Any:
-    """Return what was counted last for each contract and product."""
-    found = latest_usages(connection, month)
-    return to_builtins([one for one in found if customer in {None, one.customer_id}])
+    """Return what was counted last for each contract and product, in order of id."""
+    found = usage_page(connection, month, customer=customer, cursor=cursor, limit=limit)
+    usages = {each.usage_id: each for each in usages_by_id(connection, found.ids)}
+    return {
+        "items": to_builtins([usages[UsageId(each)] for each in found.ids]),
+        "next": found.next,
+    }
 
 
-@router.get("/v1/charges", summary="List charges of a month")
+@router.get("/v1/charges", summary="List charges of a month", responses=page("RatedCharge"))
 def list_charges(
     month: MonthHere,
     connection: InTransaction,
     contract: Annotated[str | None, Query(description="Only this contract.")] = None,
+    cursor: Cursor = "",
+    limit: Limit = 100,
 ) -> Any:
     """Return the charges that count, each with its working and its pinned price."""
-    found = load_charges(connection, month)
-    return to_builtins([one for one in found if contract in {None, one.charge.contract_id}])
+    found = charge_page(connection, month, contract=contract, cursor=cursor, limit=limit)
+    charges = {each.charge.charge_id: each for each in charges_by_id(connection, found.ids)}
+    return {
+        "items": to_builtins([charges[ChargeId(each)] for each in found.ids]),
+        "next": found.next,
+    }
 
 
-@router.get("/v1/invoices", summary="List invoices and credit memos")
+@router.get("/v1/invoices", summary="List invoices and credit memos", responses=page("Invoice"))
 def invoices(
     connection: InTransaction,
     month: MonthMaybe,
@@ -60,13 +84,21 @@ def invoices(
         Literal["draft", "approved", "issued"] | None, Query(description="Only this state.")
     ] = None,
     entity: Annotated[str | None, Query(description="Only this legal entity.")] = None,
+    cursor: Cursor = "",
+    limit: Limit = 100,
 ) -> Any:
     """Return documents with their totals, in order of id."""
-    found = list_invoices(connection, month=month, state=state, entity_id=entity)
-    return [invoice_view(invoice) for invoice in found]
+    found = invoice_page(
+        connection, month=month, state=state, entity=entity, cursor=cursor, limit=limit
+    )
+    loaded = {each.invoice_id: each for each in load_invoices(connection, found.ids)}
+    return {
+        "items": [invoice_view(loaded[InvoiceId(each)]) for each in found.ids],
+        "next": found.next,
+    }
 
 
-@router.get("/v1/invoices/{reference}", summary="Show a document")
+@router.get("/v1/invoices/{reference}", summary="Show a document", responses=one("Invoice"))
 def invoice(reference: Identifier, connection: InTransaction) -> Any:
     """Return one invoice or credit memo by its id or number."""
     found = load_invoice(connection, reference)

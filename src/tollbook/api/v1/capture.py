@@ -1,23 +1,70 @@
-"""Events that were taken, and events that were refused: look, correct, replay, discard, void."""
+"""Events that were taken: look, void, amend; and files of old events that are back-filled."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from tollbook.api.context import Actor, AppHere, Identifier, InTransaction, Limit
+from tollbook.api.context import Actor, AppHere, ExactJson, Identifier, InTransaction, raw_body
+from tollbook.api.typed import one
+from tollbook.app import App
 from tollbook.errors import Rejected
-from tollbook.flow.capture import step, store
+from tollbook.flow.capture import step
+from tollbook.flow.capture.corrections.step import (
+    amend_event,
+    get_backfill,
+    revert_backfill,
+    void_events,
+)
+from tollbook.flow.capture.corrections.store import Which, list_backfills
+from tollbook.reports.arrival import seen
+from tollbook.runtime.backfill import Order, apply_backfill, try_backfill, try_revert
+from tollbook.runtime.voiding import try_void
 from tollbook.values.codec import to_builtins
 
 router = APIRouter(tags=["capture"])
 
+_AMENDABLE = frozenset({"data", "time", "subject", "id"})
+_AMENDMENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["reason"],
+                    "properties": {
+                        "data": {"type": "object", "description": "The data as it should be."},
+                        "time": {"type": "string", "format": "date-time"},
+                        "subject": {"type": "string"},
+                        "id": {"type": "string", "description": "Id of the new event."},
+                        "reason": {"type": "string"},
+                    },
+                    "additionalProperties": False,
+                }
+            }
+        },
+    }
+}
+_FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-ndjson": {
+                "schema": {"type": "string", "description": "One CloudEvent a line."}
+            }
+        },
+    }
+}
 
-class Correction(BaseModel):
-    """Corrected bytes for a refused event, and why."""
+_PREVIEW = "Show what it brings and does to the money; do nothing."
 
-    corrected: str = Field(description="The whole event as it should have been sent, as text.")
-    reason: str
+RawBody = Annotated[bytes, Depends(raw_body)]
 
 
 class Reason(BaseModel):
@@ -26,10 +73,48 @@ class Reason(BaseModel):
     reason: str
 
 
-@router.get("/v1/events/{event_id}", summary="Show a captured event")
+class Revert(Reason):
+    """Why a back-fill is taken back. With `preview` nothing is stored."""
+
+    preview: bool = False
+
+
+class Voiding(BaseModel):
+    """Which events to void: those of some UTC days that satisfy all the rest that is given."""
+
+    first: date = Field(description="The first UTC day.")
+    until: date | None = Field(default=None, description="The day after the last (default: one).")
+    source: str | None = None
+    subject: str | None = None
+    type: str | None = None
+    door: str | None = Field(default=None, description="How they came: http, file, kafka, ...")
+    reason: str
+    preview: bool = Field(default=False, description="Show what it does to the money; do nothing.")
+
+
+@router.post("/v1/events/void", summary="Stop counting many events")
+def void_many(body: Voiding, app: AppHere, by: Actor) -> Any:
+    """Stop counting all events that are meant; with `preview` show the effect and undo it."""
+    which = Which(
+        body.first,
+        body.until or body.first + timedelta(days=1),
+        source=body.source,
+        subject=body.subject,
+        type=body.type,
+        door=body.door,
+    )
+    if body.preview:
+        return to_builtins(app.preview(try_void(which, at=app.clock.now())))
+    with app.database.transaction() as connection:
+        voided = void_events(connection, which, by=by, reason=body.reason, at=app.clock.now())
+    return to_builtins(voided)
+
+
+@router.get("/v1/events/{event_id}", summary="Show a captured event", responses=one("StoredEvent"))
 def show_event(event_id: Identifier, connection: InTransaction) -> Any:
-    """Return a captured event by our `evt_` id."""
-    return to_builtins(step.find_event(connection, event_id))
+    """Return a captured event by our `evt_` id: how it came, and what became of it."""
+    (found,) = seen(connection, [step.find_event(connection, event_id)])
+    return to_builtins(found)
 
 
 @router.post("/v1/events/{event_id}/void", summary="Stop counting an event", status_code=204)
@@ -40,77 +125,95 @@ def void_event(
     step.void_event(connection, event_id=event_id, by=by, reason=body.reason, at=app.clock.now())
 
 
-@router.get("/v1/quarantine", summary="List refused events")
-def list_quarantine(
-    connection: InTransaction,
-    code: Annotated[str | None, Query(description="Only this refusal code.")] = None,
-    cause: Annotated[str | None, Query(description="Only this cause.")] = None,
-    after: Annotated[str, Query(description="Continue after this id.")] = "",
-    limit: Limit = 100,
+@router.post(
+    "/v1/events/{event_id}/amend",
+    summary="Let a new event stand for it",
+    openapi_extra=_AMENDMENT,
+)
+def amend(
+    event_id: Identifier, body: ExactJson, app: AppHere, connection: InTransaction, by: Actor
 ) -> Any:
-    """Return open refusals, in order of id; pass the last id as `after` for the next page."""
-    found = store.list_quarantine(connection, code=code, cause=cause, after=after, limit=limit)
-    return [_shown(one) for one in found]
+    """Take a new event that stands for this one, which no longer counts; both are kept."""
+    changes = {name: value for name, value in body.items() if name != "reason"}
+    strange = sorted(changes.keys() - _AMENDABLE)
+    if strange or not changes.keys() - {"id"}:
+        raise Rejected(
+            "api.invalid_amendment",
+            f"An amendment has a reason and one or more of data, time and subject; perhaps an id"
+            f"{'; not ' + ', '.join(strange) if strange else ''}.",
+        )
+    amended = amend_event(
+        connection,
+        event_id=event_id,
+        changes=changes,
+        admission=app.admission(connection, takes_any_age=True),
+        by=by,
+        reason=str(body.get("reason", "")),
+        at=app.clock.now(),
+    )
+    return to_builtins(amended)
 
 
-@router.get("/v1/quarantine/{quarantine_id}", summary="Show a refused event")
-def show_quarantined(quarantine_id: Identifier, connection: InTransaction) -> Any:
-    """Return a refused event with its raw bytes."""
-    found = store.get_quarantined(connection, quarantine_id)
-    if found is None:
-        raise Rejected("capture.no_such_refusal", f"There is no refused event {quarantine_id}.")
-    return _shown(found)
-
-
-@router.post("/v1/quarantine/{quarantine_id}/correct", summary="Correct it", status_code=204)
-def correct(
-    quarantine_id: Identifier,
-    body: Correction,
+@router.post("/v1/backfills", summary="Back-fill old events", openapi_extra=_FILE)
+def backfill(
+    raw: RawBody,
     app: AppHere,
-    connection: InTransaction,
     by: Actor,
-) -> None:
-    """Keep corrected bytes beside the original; replay takes them."""
-    step.correct(
-        connection,
-        quarantined=quarantine_id,
-        corrected=body.corrected.encode(),
-        by=by,
-        reason=body.reason,
-        at=app.clock.now(),
-    )
-
-
-@router.post("/v1/quarantine/{quarantine_id}/replay", summary="Try it again")
-def replay(
-    quarantine_id: Identifier, body: Reason, app: AppHere, connection: InTransaction, by: Actor
+    id: Annotated[str, Query(max_length=100, description="Under which id; used once.")],  # noqa: A002 - the name in the URL
+    reason: Annotated[str, Query(description="Why, for the audit.")] = "",
+    preview: Annotated[bool, Query(description=_PREVIEW)] = False,  # noqa: FBT002 - in the URL
 ) -> Any:
-    """Bring a refused event to the door again; it is closed only when it gets through."""
-    answer = step.replay(
-        connection,
-        quarantined=quarantine_id,
-        admission=app.admission(connection),
-        by=by,
-        reason=body.reason,
-        at=app.clock.now(),
+    """Take a file of events, of whatever age, under an id that it can be reverted by."""
+    with _as_file(raw) as file:
+        if preview:
+            return to_builtins(_previewed(app, file))
+        done = apply_backfill(
+            app.database,
+            app.backfill_desk(),
+            file,
+            order=Order(id, by, reason),
+            clock=app.clock,
+        )
+    return to_builtins(done)
+
+
+@router.get("/v1/backfills", summary="List back-fills")
+def backfills(connection: InTransaction) -> Any:
+    """Return all back-fills, the latest first."""
+    return to_builtins(list_backfills(connection))
+
+
+@router.get("/v1/backfills/{backfill_id}", summary="Show a back-fill")
+def show_backfill(backfill_id: Identifier, connection: InTransaction) -> Any:
+    """Return one back-fill."""
+    return to_builtins(get_backfill(connection, backfill_id))
+
+
+@router.post("/v1/backfills/{backfill_id}/revert", summary="Take a back-fill back")
+def revert(backfill_id: Identifier, body: Revert, app: AppHere, by: Actor) -> Any:
+    """Stop counting exactly what a back-fill brought; with `preview` show the effect only."""
+    at = app.clock.now()
+    if body.preview:
+        return to_builtins(app.preview(try_revert(backfill_id, by=by, at=at)))
+    with app.database.transaction() as connection:
+        voided = revert_backfill(connection, backfill_id, by=by, reason=body.reason, at=at)
+    return to_builtins(voided)
+
+
+def _previewed(app: App, file: Path) -> Any:
+    return app.preview(
+        try_backfill(
+            file,
+            admission_of=lambda connection: app.admission(connection, takes_any_age=True),
+            at=app.clock.now(),
+        )
     )
-    return answer._asdict()
 
 
-@router.post("/v1/quarantine/{quarantine_id}/discard", summary="Close it", status_code=204)
-def discard(
-    quarantine_id: Identifier, body: Reason, app: AppHere, connection: InTransaction, by: Actor
-) -> None:
-    """Close a refused event that will never be counted; its bytes are kept."""
-    step.discard(
-        connection, quarantined=quarantine_id, by=by, reason=body.reason, at=app.clock.now()
-    )
-
-
-def _shown(held: store.Quarantined) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        name: getattr(held, name) for name in held.__slots__ if name not in {"raw", "corrected"}
-    }
-    shown["raw"] = held.raw.decode(errors="backslashreplace")
-    shown["corrected"] = held.corrected and held.corrected.decode(errors="backslashreplace")
-    return shown
+@contextmanager
+def _as_file(raw: bytes) -> Iterator[Path]:
+    """Give a body as a file, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="tollbook-backfill-") as directory:
+        file = Path(directory) / "body.ndjson"
+        file.write_bytes(raw)
+        yield file

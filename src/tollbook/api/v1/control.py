@@ -3,11 +3,13 @@
 from datetime import date
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from tollbook import __version__
+from tollbook.access.scopes import Scope
 from tollbook.api.context import Actor, AppHere, Identifier, InTransaction, MonthHere, parse_month
+from tollbook.api.permissions import caller_of
 from tollbook.errors import Rejected, Transient
 from tollbook.flow.reconcile.step import reconcile
 from tollbook.flow.reconcile.store import kept
@@ -82,8 +84,14 @@ def replay_work_item(item_id: Identifier, body: Reason, app: AppHere, by: Actor)
 
 
 @router.post("/v1/runs", summary="Run a month")
-def run_month(body: RunRequest, app: AppHere, by: Actor) -> Any:
-    """Run the street for a month up to a stage; running again does only what is missing."""
+def run_month(body: RunRequest, request: Request, app: AppHere, by: Actor) -> Any:
+    """Run the street for a month up to a stage; running again does only what is missing.
+
+    `approve` needs the scope billing:approve too.
+    """
+    caller = caller_of(request.scope)
+    if caller is not None and body.approve:
+        caller.require(Scope.BILLING_APPROVE)
     run = Run(
         parse_month(body.month),
         until=body.until,

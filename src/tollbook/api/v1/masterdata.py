@@ -8,8 +8,9 @@ from tollbook.api.context import Actor, AppHere, ExactJson, Identifier, InTransa
 from tollbook.api.problems import problem
 from tollbook.errors import Rejected
 from tollbook.masterdata.catalog import KINDS
-from tollbook.masterdata.step import apply_plan, plan_documents
+from tollbook.masterdata.step import plan_documents
 from tollbook.masterdata.view import plan_view, version_view
+from tollbook.runtime.apply import apply_master_data
 from tollbook.values.codec import to_builtins
 
 router = APIRouter(tags=["master data"])
@@ -56,7 +57,7 @@ def apply(
         planned = plan_documents(connection, documents, at)
         if planned.problems:
             return problem(422, INVALID, _CORRECT_FIRST, problems=plan_view(planned)["problems"])
-        applied = apply_plan(connection, planned, by=by, reason=reason, at=at)
+        applied = apply_master_data(connection, planned, by=by, reason=reason, at=at)
     replayed = app.replayer().replay_all(by=by, reason=f"master data applied: {reason}")
     return {
         **plan_view(planned),

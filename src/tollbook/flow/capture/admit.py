@@ -1,9 +1,12 @@
 """Decides at the door whether this is a usage event that we can count, and for a known customer."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from operator import itemgetter
+from re import Pattern
+from re import compile as compile_pattern
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -13,6 +16,7 @@ from tollbook.flow.capture.envelope import (
     EVENT_BYTES_MAX,
     QUICK,
     Envelope,
+    Quick,
     is_wholly_read,
     read_any,
 )
@@ -23,7 +27,7 @@ from tollbook.flow.capture.identity import (
     microseconds,
     quarantine_id,
 )
-from tollbook.flow.capture.json_text import canonical
+from tollbook.flow.capture.json_text import canonical, may_be_deep
 from tollbook.flow.capture.mapping import (
     OTLP_MAPPING,
     CompiledMapping,
@@ -32,7 +36,8 @@ from tollbook.flow.capture.mapping import (
     default_otlp_mapping,
 )
 from tollbook.flow.capture.schema import DataRule, check_data, compile_rule, read_data
-from tollbook.masterdata.catalog import SINCE_EVER, Catalog
+from tollbook.flow.capture.watermark import CONTROL_SCHEMA, CONTROL_TYPE, read_complete_until
+from tollbook.masterdata.catalog import SINCE_EVER, Catalog, Record
 from tollbook.records.commercial import EventType, Meter
 from tollbook.values.formula import fields_of, parse_formula
 from tollbook.values.period import midnight
@@ -116,6 +121,7 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     source: str
     id: str
     raw: bytes
+    type: str = ""
     origin: Origin | None = None
 
     @property
@@ -127,6 +133,17 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
 
 
 Verdict = Admitted | Refused
+
+
+class Policy(NamedTuple):
+    """What one version of an event type asks of time and subject, besides its schema."""
+
+    future: timedelta | None
+    age: timedelta | None
+    subject: Pattern[str] | None
+
+
+_NO_POLICIES: Final[tuple[tuple[datetime, Policy], ...]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +160,27 @@ class Admission:
 
     # Source mappings with when each version starts (latest first).
     mappings: Mapping[str, tuple[tuple[date, CompiledMapping | Rejected], ...]]
+    # Of event types that have a policy, with when each starts, latest first.
+    policies: Mapping[str, tuple[tuple[datetime, Policy], ...]] = field(default_factory=dict)
+    takes_any_age: bool = False
 
 
 def build_admission(
-    catalog: Catalog, crosswalk: Iterable[CrosswalkRow], *, future_hours_max: int
+    catalog: Catalog,
+    crosswalk: Iterable[CrosswalkRow],
+    *,
+    future_hours_max: int,
+    takes_any_age: bool = False,
 ) -> Admission:
-    """Compile all event types and index all subjects, once per change of master data."""
+    """Compile all event types and index all subjects, once per change of master data.
+
+    `takes_any_age` is for what a person brings on purpose: back-fills and amendments.
+    """
     subjects: dict[str, list[tuple[datetime | None, datetime | None]]] = {}
     for subject, _, start, end in crosswalk:
         subjects.setdefault(subject, []).append((start, end))
     rules = {key: _rules(catalog, key) for key in catalog.keys("event_type")}
+    rules[CONTROL_TYPE] = ((OLDEST, compile_rule(CONTROL_SCHEMA, ())),)
     return Admission(
         rules,
         {subject: tuple(spans) for subject, spans in subjects.items()},
@@ -167,6 +195,15 @@ def build_admission(
             OTLP_MAPPING: ((SINCE_EVER, compile_mapping(default_otlp_mapping(tuple(rules)))),),
             **{key: _mappings(catalog, key) for key in catalog.keys("source_mapping")},
         },
+        policies={
+            CONTROL_TYPE: _NO_POLICIES,
+            **{
+                key: found
+                for key in catalog.keys("event_type")
+                if (found := _policies(catalog, key))
+            },
+        },
+        takes_any_age=takes_any_age,
     )
 
 
@@ -184,6 +221,7 @@ def _quick_door(admission: Admission, latest: datetime) -> Callable[[bytes], Adm
     event is bound once.
     """
     rules, always_known, decode = admission.only_rule, admission.always_known, QUICK.decode
+    policies = admission.policies
 
     def quickly(raw: bytes) -> Admitted | None:
         try:
@@ -191,6 +229,8 @@ def _quick_door(admission: Admission, latest: datetime) -> Callable[[bytes], Adm
             moment = event.time
             if event.subject not in always_known:
                 _check_subject(admission, event.subject, moment)
+            if event.type in policies and not _allows(admission, event, latest):
+                return None
             values = read_data(rules[event.type], event.data)
         except (ValueError, KeyError, ArithmeticError, RecursionError, Rejected):
             return None
@@ -204,6 +244,8 @@ def _quick_door(admission: Admission, latest: datetime) -> Callable[[bytes], Adm
             or not OLDEST <= moment <= latest
             or not is_wholly_read(raw, event, data)
             or len(raw) > EVENT_BYTES_MAX
+            # What a quick type reads is flat.
+            or (type(values) is dict and may_be_deep(raw))
         ):
             return None
         since = moment - ZERO
@@ -262,28 +304,68 @@ def _refused(refusal: Rejected, envelope: Envelope | None, raw: bytes) -> Refuse
         source[:ATTRIBUTE_BYTES_MAX],
         event_id[:ATTRIBUTE_BYTES_MAX],
         raw,
+        envelope.type if envelope else "",
     )
 
 
 def _check_known(envelope: Envelope, admission: Admission, latest: datetime) -> None:
     moment = envelope.occurred_at
+    ahead = admission.future
+    if envelope.type == CONTROL_TYPE:
+        read_complete_until(envelope.data)
+    elif envelope.type in admission.policies:
+        ahead = _check_policy(admission, envelope, moment, latest - ahead)
+        latest += ahead - admission.future
     if moment > latest:
         raise Rejected(
             "capture.time_in_future",
-            f"time {moment.isoformat()} is more than {admission.future} ahead of our clock.",
+            f"time {moment.isoformat()} is more than {ahead} ahead of our clock.",
         )
     if moment < OLDEST:
         raise Rejected(
             "capture.time_too_old", f"time {moment.isoformat()} is before the year 2000."
         )
     rule = admission.only_rule.get(envelope.type) or _rule_at(admission, envelope.type, moment)
-    if envelope.subject not in admission.always_known:
+    if envelope.subject not in admission.always_known and envelope.type != CONTROL_TYPE:
         _check_subject(admission, envelope.subject, moment)
     try:
         check_data(rule, envelope.data)
     except Rejected as refusal:
         refusal.ids["cause"] = f"{envelope.type} {refusal.ids['field']}".rstrip()
         raise
+
+
+def _allows(admission: Admission, event: Quick, latest: datetime) -> bool:
+    """Tell whether the policy of its type surely allows an event; Rejected when it does not."""
+    if event.type == CONTROL_TYPE:
+        return False
+    now = latest - admission.future
+    return event.time <= now + _check_policy(admission, event, event.time, now)
+
+
+def _check_policy(
+    admission: Admission, event: Quick | Envelope, moment: datetime, now: datetime
+) -> timedelta:
+    """Check age and subject by the policy in force, and return how far ahead the time may be."""
+    for start, policy in admission.policies[event.type]:
+        if start > moment:
+            continue
+        if policy.age and now - moment > policy.age and not admission.takes_any_age:
+            raise Rejected(
+                "capture.too_old_for_type",
+                f"time {moment.isoformat()} is more than {policy.age.days} days ago, the most that "
+                f"{event.type} allows: import it as a back-fill if it must count.",
+                cause=f"{event.type} from {event.source}",
+            )
+        if policy.subject and policy.subject.fullmatch(event.subject) is None:
+            raise Rejected(
+                "capture.invalid_subject",
+                f"The subject {event.subject!r} is not one of {event.type}: it must match "
+                f"{policy.subject.pattern}.",
+                cause=f"{event.type} from {event.source}",
+            )
+        return admission.future if policy.future is None else policy.future
+    return admission.future
 
 
 def _rule_at(admission: Admission, event_type: str, moment: datetime) -> DataRule:
@@ -333,6 +415,27 @@ def _mappings(catalog: Catalog, key: str) -> tuple[tuple[date, CompiledMapping |
         reverse=True,
     )
     return tuple((version.effective_from, compile_version(version)) for version in versions)
+
+
+def _policies(catalog: Catalog, key: str) -> tuple[tuple[datetime, Policy], ...]:
+    found = [
+        (midnight(version.effective_from), version.version, _policy(version.record))
+        for version in catalog.versions["event_type", key]
+    ]
+    if all(policy == Policy(None, None, None) for _, _, policy in found):
+        return ()
+    found.sort(key=itemgetter(0, 1), reverse=True)
+    return tuple((start, policy) for start, _, policy in found)
+
+
+def _policy(event_type: Record) -> Policy:
+    assert isinstance(event_type, EventType)
+    hours, days = event_type.future_hours_max, event_type.age_days_max
+    return Policy(
+        None if hours is None else timedelta(hours=hours),
+        None if days is None else timedelta(days=days),
+        compile_pattern(event_type.subject_pattern) if event_type.subject_pattern else None,
+    )
 
 
 def _compiled(event_type: EventType, fields: tuple[str, ...]) -> DataRule | Rejected:

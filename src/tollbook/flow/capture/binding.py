@@ -11,8 +11,16 @@ import msgspec
 
 from tollbook.errors import Rejected
 from tollbook.flow.capture.json_text import BYTE_ORDER_MARK, canonical
+from tollbook.flow.capture.lines import KEPT_BYTES_MAX
 
 EVENTS_MAX: Final = 100_000
+# Values between commas, or lines, in a request: each takes memory before events can be counted.
+VALUES_MAX: Final = 2_000_000
+# A broken batch that is nested deeper is not split any more: each mark would cost time.
+SPLIT_DEPTH_MAX: Final = 250_000
+# Of the ce- headers of an event in binary mode, all together.
+HEADERS_MAX: Final = 64
+HEADER_BYTES_MAX: Final = 32_000
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -21,7 +29,19 @@ LINES: Final = frozenset({"application/x-ndjson", "application/jsonl", "applicat
 _HEADER_PREFIX: Final = "ce-"
 _RAW_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
-_STRINGS_AND_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|["\[\]{},]', re.DOTALL)
+_TEXT: Final = rb'"(?:[^"\\]++|\\.)*+"'
+
+
+def _group(inner: bytes) -> bytes:
+    """Write a pattern of what stands between two brackets, possessive so that it never tries again."""
+    return rb'[\[{](?:[^"\[\]{}]++|' + _TEXT + inner + rb")*+[\]}]"
+
+
+# A whole event with its data is one match, as nearly all are no deeper; what is deeper is matched
+# mark by mark.
+_GROUPS_AND_MARKS: Final = re.compile(
+    _group(b"|" + _group(b"|" + _group(b""))) + b"|" + _TEXT + rb'|["\[\]{},]', re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +59,31 @@ def read_delivery(headers: Iterable[tuple[str, str]], body: bytes) -> Delivery:
     """Split a request into events; header names are in lower case.
 
     Rejected with `capture.unsupported_content_type` or `capture.too_many` when the request as a
-    whole cannot be taken; what is wrong inside an event is left to admission.
+    whole cannot be taken, `capture.headers_too_large` when its attributes are too many; what is
+    wrong inside an event is left to admission.
     """
-    fields = dict(headers)
+    pairs = list(headers)
+    fields = dict(pairs)
     media_type, charset = _content_type(fields.get("content-type", ""))
     if charset not in {"utf-8", "us-ascii"}:
         raise _unsupported(f"the character set {charset}")
     if media_type == STRUCTURED:
-        return Delivery([body], single=True)
+        return Delivery([_kept(body)], single=True)
     if media_type == BATCH:
         return _read_batch(body)
     if media_type in LINES:
+        _limit_values(body.count(b"\n") + body.count(b"\r"))
         return _limited([line for line in body.splitlines() if line.strip()])
     if any(name.startswith(_HEADER_PREFIX) for name in fields):
-        return Delivery([structured(fields, body)], single=True)
+        attributes = [pair for pair in pairs if pair[0].startswith(_HEADER_PREFIX)]
+        _limit_headers(attributes)
+        raw = structured(fields, body)
+        repeated = len(attributes) - len(dict(attributes))
+        return Delivery([_repeating(raw, attributes) if repeated else raw], single=True)
     if media_type == "application/json":
         if body.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] == b"[":
             return _read_batch(body)
-        return Delivery([body], single=True)
+        return Delivery([_kept(body)], single=True)
     raise _unsupported(media_type or "a request without a content type")
 
 
@@ -86,6 +113,24 @@ def with_data(attributes: Mapping[str, str], body: bytes) -> bytes:
     return canonical(event)
 
 
+def _limit_headers(attributes: Sequence[tuple[str, str]]) -> None:
+    size = sum(len(name) + len(value) for name, value in attributes)
+    if len(attributes) > HEADERS_MAX or size > HEADER_BYTES_MAX:
+        raise Rejected(
+            "capture.headers_too_large",
+            f"An event has at most {HEADERS_MAX} ce- headers of {HEADER_BYTES_MAX} bytes together.",
+        )
+
+
+def _repeating(raw: bytes, attributes: Iterable[tuple[str, str]]) -> bytes:
+    # Two headers of one name become two members of one name: admission refuses to choose.
+    members = [
+        canonical(name.removeprefix(_HEADER_PREFIX)) + b":" + canonical(_header_text(value))
+        for name, value in attributes
+    ]
+    return b"{" + b",".join(members) + b"," + raw[1:]
+
+
 def _content_type(text: str) -> tuple[str, str]:
     media_type, *parameters = (part.strip().lower() for part in text.split(";"))
     for parameter in parameters:
@@ -106,12 +151,13 @@ def _header_text(value: str) -> str:
 
 def _read_batch(body: bytes) -> Delivery:
     text = body.removeprefix(BYTE_ORDER_MARK)
+    _limit_values(text.count(b","))
     try:
         return _limited([bytes(item) for item in _RAW_LIST.decode(text)])
     except (ValueError, RecursionError):
         # One event with a broken token must not take its neighbours with it.
         items = _split_by_brackets(text)
-        return Delivery([body], single=True) if items is None else _limited(items)
+        return Delivery([_kept(body)], single=True) if items is None else _limited(items)
 
 
 def _limited(raws: list[bytes]) -> Delivery:
@@ -119,29 +165,46 @@ def _limited(raws: list[bytes]) -> Delivery:
         raise Rejected(
             "capture.too_many", f"A request takes at most {EVENTS_MAX} events: send several."
         )
-    return Delivery(raws, single=False)
+    return Delivery([_kept(raw) for raw in raws], single=False)
+
+
+def _limit_values(count: int) -> None:
+    if count > VALUES_MAX:
+        raise Rejected(
+            "capture.too_many_values",
+            f"A request takes at most {VALUES_MAX} values or lines: send several.",
+        )
+
+
+def _kept(raw: bytes) -> bytes:
+    # Of an event that is far too large, so much is kept as shows what it was.
+    return raw if len(raw) <= KEPT_BYTES_MAX else raw[:KEPT_BYTES_MAX]
 
 
 def _split_by_brackets(text: bytes) -> list[bytes] | None:
     # Where strings end and brackets match, the items of the array are certain.
+    begin = len(text) - len(text.lstrip())
+    if text[begin : begin + 1] != b"[":
+        return None
     items: list[bytes] = []
-    depth = start = 0
-    end = None
-    for match in _STRINGS_AND_MARKS.finditer(text):
+    depth, start = 1, begin + 1
+    for match in _GROUPS_AND_MARKS.finditer(text, start):
         mark = match[0]
-        if end is not None or mark == b'"':
+        if mark == b'"' or depth > SPLIT_DEPTH_MAX:
             return None
         if mark in b"[{":
             depth += 1
-            start = match.end() if depth == 1 else start
         elif mark in b"]}":
             depth -= 1
-            end = match.start() if depth == 0 else None
         if depth == 0 or (mark == b"," and depth == 1):
             items.append(text[start : match.start()].strip())
             start = match.end()
-    is_array = text.lstrip()[:1] == b"[" and text.rstrip()[-1:] == b"]"
-    return items if end is not None and is_array else None
+        if depth == 0:
+            is_array = mark == b"]" and not text[start:].strip()
+            return items if is_array else None
+        if len(items) > EVENTS_MAX:
+            return items
+    return None
 
 
 def _unsupported(what: str) -> Rejected:

@@ -26,6 +26,9 @@ ATTRIBUTE_BYTES_MAX: Final = 1024
 SPEC_VERSION: Final = "1.0"
 _BACKSLASH: Final = ord("\\")
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cn"})
+# Zero-width, bidirectional and other format characters, and line separators: two ids that differ
+# in them look alike.
+_INVISIBLE_CATEGORIES: Final = frozenset({"Cf", "Zl", "Zp"})
 
 
 _ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=ATTRIBUTE_BYTES_MAX // 4)]
@@ -128,6 +131,11 @@ def _attribute(event: Mapping[str, Any], name: str) -> str:
         raise Rejected(
             "capture.text_invalid", f"{name} holds a control character: send readable text."
         )
+    if (hidden := _invisible(value)) is not None:
+        raise Rejected(
+            "capture.invisible_character",
+            f"{name} holds U+{ord(hidden):04X}, which nobody sees: send it without.",
+        )
     return value
 
 
@@ -136,6 +144,12 @@ def _is_plain(text: str) -> bool:
     return text.isprintable() or not any(
         unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in text
     )
+
+
+def _invisible(text: str) -> str | None:
+    if text.isprintable():
+        return None
+    return next((c for c in text if unicodedata.category(c) in _INVISIBLE_CATEGORIES), None)
 
 
 def _read_time(text: str) -> datetime:

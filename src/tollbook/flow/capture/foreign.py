@@ -104,7 +104,7 @@ def _refused(refusal: Rejected, record: ForeignRecord, mapping_id: str) -> Refus
         "",
         "",
         record.body,
-        _origin(record, mapping_id),
+        origin=_origin(record, mapping_id),
     )
 
 

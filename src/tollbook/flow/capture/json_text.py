@@ -16,6 +16,10 @@ NUMBER_DIGITS_MAX: Final = 1000
 _INTEGER_DIGITS: Final = 40
 _WIDE: Final = Context(prec=NUMBER_DIGITS_MAX)
 
+# Far deeper than any usage, far from where a decoder gives up.
+DEPTH_MAX: Final = 64
+_STRINGS_AND_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+
 # An escaped NUL that is not itself behind an escaped backslash.
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -25,6 +29,10 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
     Numbers that mean the same become the same: 1.0 and 1e0 are 1, 0.10 is 0.1.
     """
+    if may_be_deep(raw) and _depth(raw) > DEPTH_MAX:
+        raise Rejected(
+            "capture.too_deep", f"The JSON is nested more than {DEPTH_MAX} deep: flatten it."
+        )
     try:
         value = _DECODER.decode(raw.removeprefix(BYTE_ORDER_MARK))
     except (msgspec.ValidationError, ArithmeticError):
@@ -41,6 +49,23 @@ def read_object(raw: bytes) -> dict[str, Any]:
             "capture.not_an_object", "An event is a JSON object; this is another JSON value."
         )
     return value
+
+
+def may_be_deep(raw: bytes) -> bool:
+    """Tell, at little cost, whether there are enough brackets for too deep a nesting."""
+    return raw.count(b"{") + raw.count(b"[") > DEPTH_MAX
+
+
+def _depth(raw: bytes) -> int:
+    depth = deepest = 0
+    for match in _STRINGS_AND_BRACKETS.finditer(raw):
+        mark = match[0]
+        if mark in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in b"}]":
+            depth -= 1
+    return deepest
 
 
 def canonical(value: Any) -> bytes:

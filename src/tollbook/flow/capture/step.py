@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final, Literal, NamedTuple
@@ -18,10 +18,13 @@ from tollbook.flow.capture.admit import (
     Verdict,
     admit_all,
 )
+from tollbook.flow.capture.completeness.store import declare_all
 from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.foreign import Held, Judged, judge_held
 from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id
-from tollbook.flow.capture.late import not_on
+from tollbook.flow.capture.reason import require_reason
+from tollbook.flow.capture.repeats import first_of_each
+from tollbook.flow.capture.watermark import CONTROL_TYPE
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import read_event_id
@@ -29,8 +32,9 @@ from tollbook.worklist.store import clear_object, open_item
 
 Status = Literal["accepted", "duplicate", "conflict", "rejected", "ignored"]
 
+# What a back-fill brought may be of any age, also when it comes in later.
+BACKFILL_DOOR: Final = "backfill:"
 CONFLICT: Final = "capture.conflict"
-_REPLAY_PAGE: Final = 500
 SWEEP_EVENTS_MAX: Final = 200_000
 
 
@@ -74,6 +78,14 @@ class Captured:
         counts: Counter[Status] = Counter(answer.status for answer in self.others.values())
         counts["accepted"] = len(self.verdicts) - len(self.others)
         return counts
+
+    @property
+    def tally(self) -> Counter[str]:
+        """How many events had each answer, and how many were refused with each code."""
+        found: Counter[str] = Counter()
+        found.update(self.counts)
+        found.update(a.code for a in self.others.values() if a.status == "rejected")
+        return found
 
     def part(self, start: int, stop: int) -> "Captured":
         """Return what became of some of the events."""
@@ -127,9 +139,7 @@ def capture(
     `counting` is given the events that are new; without it their days are marked dirty.
     """
     receipt = store.insert_receipt(connection, door=door, at=at)
-    gone = store.deleted_days(connection)
-    if gone:
-        verdicts = [not_on(gone, verdict) for verdict in verdicts]
+    verdicts = events.not_too_late(connection, verdicts)
     admitted: list[tuple[int, Admitted]] = []
     refused: list[tuple[int, Refused]] = []
     for number, verdict in enumerate(verdicts):
@@ -212,7 +222,7 @@ def replay(
     It is closed only when it got through; otherwise it stays, with the reason of this refusal.
     """
     held = _open_quarantined(connection, quarantined, reason)
-    judged = _judge_again(held, admission, at=at)
+    judged = judge_again(held, admission, at=at)
     refused = [verdict for verdict in judged.verdicts if isinstance(verdict, Refused)]
     if len(refused) < len(judged.verdicts):
         answer = _store_again(connection, judged.verdicts, at=at)
@@ -236,7 +246,10 @@ def replay(
     return answer
 
 
-def _judge_again(held: store.Quarantined, admission: Admission, *, at: datetime) -> Judged:
+def judge_again(held: store.Quarantined, admission: Admission, *, at: datetime) -> Judged:
+    """Judge a refused record, as corrected; what a back-fill brought may still be of any age."""
+    if held.door.startswith(BACKFILL_DOOR):
+        admission = replace(admission, takes_any_age=True)
     body = held.corrected or held.raw
     if held.mapping is None:
         return Judged(admit_all([body], admission, at=at))
@@ -248,40 +261,15 @@ def _store_again(connection: Connection, verdicts: Sequence[Verdict], *, at: dat
     """Store what was admitted; of several events the answer that most needs a person."""
     admitted = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
     events.ensure_days(connection, days_of(admitted))
-    answers = capture(connection, verdicts=admitted, door="replay", at=at).answers
+    return most_urgent(capture(connection, verdicts=admitted, door="replay", at=at).answers)
+
+
+def most_urgent(answers: Sequence[Answer]) -> Answer:
+    """Return of the answers to one record's events the one that most needs a person."""
     urgency = ("conflict", "accepted", "duplicate")
+    if not answers:
+        return Answer("ignored", "", "")
     return min(answers, key=lambda answer: urgency.index(answer.status))
-
-
-def replay_all(
-    connection: Connection,
-    *,
-    admission: Admission,
-    by: str,
-    reason: str,
-    at: datetime,
-    code: str | None = None,
-    cause: str | None = None,
-) -> list[Answer]:
-    """Replay every open refusal of a code and cause, for instance after a subject became known."""
-    answers: list[Answer] = []
-    after = ""
-    while page := store.list_quarantine(
-        connection, code=code, cause=cause, after=after, limit=_REPLAY_PAGE
-    ):
-        after = page[-1].quarantine_id
-        answers += [
-            replay(
-                connection,
-                quarantined=held.quarantine_id,
-                admission=admission,
-                by=by,
-                reason=reason,
-                at=at,
-            )
-            for held in page
-        ]
-    return answers
 
 
 def discard(
@@ -300,7 +288,7 @@ def dismiss_conflict(
     connection: Connection, *, conflict: str, by: str, reason: str, at: datetime
 ) -> None:
     """Note that a person looked at a conflict and lets the first event stand."""
-    _require_reason(reason)
+    require_reason(reason)
     if store.get_conflict(connection, conflict) is None:
         raise Rejected("capture.no_such_conflict", f"There is no conflict {conflict}.")
     clear_object(connection, conflict, by=by, resolution=f"first event stands: {reason}", at=at)
@@ -316,7 +304,7 @@ def void_event(
 
     The event stays stored, and its identity stays taken: the right one is sent under a new id.
     """
-    _require_reason(reason)
+    require_reason(reason)
     event = find_event(connection, event_id)
     digest = read_event_id(event_id)
     if event.voided_for is not None:
@@ -355,15 +343,12 @@ def _store_admitted(
     connection: Connection, admitted: Sequence[tuple[int, Admitted]], group: _Arriving
 ) -> dict[int, Answer]:
     """Store events, each with its position, and return the answers of those that were not new."""
-    first, again = _first_of_each(admitted)
+    first, again = first_of_each(admitted)
     known = events.insert_new(
         connection, first, receipt=group.receipt, is_repeat_likely=group.is_repeat_likely
     )
     new = [one for one in first if one[1].key not in known] if known else first
-    twins = events.twins_in_files(connection, [event for _, event in new])
-    if twins:
-        known |= twins
-        new = [one for one in new if one[1].key not in known]
+    new = events.without_twins(connection, new, known)
     if new:
         _note_new(connection, [event for _, event in new], group)
     if known:
@@ -377,31 +362,12 @@ def _store_admitted(
     return _answer_repeated(connection, sorted(again), known, group.at)
 
 
-def _first_of_each(
-    admitted: Sequence[tuple[int, Admitted]],
-) -> tuple[list[tuple[int, Admitted]], list[tuple[int, Admitted]]]:
-    """Part the first arrival of each identity and day, in their order, from the others."""
-    digests = {one[1].digest: one for one in reversed(admitted)}
-    first = [digests[digest] for digest in sorted(digests)]
-    if len(first) == len(admitted):
-        return first, []
-    again = []
-    other_days: dict[tuple[bytes, int], tuple[int, Admitted]] = {}
-    for one in [one for one in admitted if digests[one[1].digest] is not one]:
-        is_same_day = digests[one[1].digest][1].day_number == one[1].day_number
-        if is_same_day or other_days.setdefault(one[1].key, one) is not one:
-            again.append(one)
-    return sorted([*first, *other_days.values()], key=_digest_of), again
-
-
-def _digest_of(one: tuple[int, Admitted]) -> bytes:
-    return one[1].digest
-
-
 def _note_new(connection: Connection, new: Sequence[Admitted], group: _Arriving) -> None:
     days = Counter([event.occurred_us // DAY_MICROSECONDS for event in new])
     numbers = [(DAY_ZERO + timedelta(days=day), number) for day, number in days.items()]
     events.insert_days(connection, numbers, receipt=group.receipt)
+    if any(event.type == CONTROL_TYPE for event in new):
+        declare_all(connection, new, at=group.at)
     if group.counting is not None:
         group.counting(connection, new, group.receipt)
         return
@@ -517,7 +483,7 @@ def _rejected(refusal: Refused) -> Answer:
 
 
 def _open_quarantined(connection: Connection, quarantined: str, reason: str) -> store.Quarantined:
-    _require_reason(reason)
+    require_reason(reason)
     held = store.get_quarantined(connection, quarantined, lock=True)
     if held is None:
         raise Rejected("capture.no_such_refusal", f"There is no refused event {quarantined}.")
@@ -527,11 +493,6 @@ def _open_quarantined(connection: Connection, quarantined: str, reason: str) -> 
             f"{quarantined} was {held.state} by {held.closed_by} ({held.reason}).",
         )
     return held
-
-
-def _require_reason(reason: str) -> None:
-    if not reason.strip():
-        raise Rejected("capture.reason_missing", "Say why: the reason goes into the audit trail.")
 
 
 def _shown(raw: bytes) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from tollbook.flow.capture.admit import Admitted, CrosswalkRow, Refused
 from tollbook.flow.capture.identity import conflict_id
 from tollbook.flow.capture.json_text import canonical
-from tollbook.storage.database import Connection, decode_json
+from tollbook.storage.database import Connection
 
 QuarantineState = Literal["open", "replayed", "discarded"]
 
@@ -30,7 +30,7 @@ class Reused:
     occurred_at: datetime
     f1: int
     f2: int
-    data: str
+    data: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +89,26 @@ def insert_receipt(connection: Connection, *, door: str, at: datetime) -> int:
     return int(row[0])
 
 
-def add_tally(connection: Connection, process: str, counts: Iterable[tuple[str, int]]) -> None:
-    """Add how many events had each answer to the row of the process that took them."""
+def add_tally(
+    connection: Connection, process: str, door: str, counts: Iterable[tuple[str, int]]
+) -> None:
+    """Add how many events had each answer, or were refused with each code, through a door."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            """insert into intake_tally (process, answer, count) values (%s, %s, %s)
-               on conflict (process, answer)
+            """insert into intake_tally (process, door, answer, count) values (%s, %s, %s, %s)
+               on conflict (process, door, answer)
                do update set count = intake_tally.count + excluded.count""",
-            [(process, answer, count) for answer, count in sorted(counts)],
+            [(process, door, answer, count) for answer, count in sorted(counts)],
         )
 
 
-def tallies(connection: Connection) -> dict[str, int]:
-    """Return how many events had each answer, since ever, through every door but replay."""
+def tallies(connection: Connection) -> dict[tuple[str, str], int]:
+    """Return how many events had each answer or refusal code since ever, by door and answer."""
     rows = connection.execute(
-        "select answer, sum(count)::bigint from intake_tally group by answer order by answer"
+        """select door, answer, sum(count)::bigint from intake_tally
+           group by door, answer order by door, answer"""
     )
-    return dict(rows.fetchall())
+    return {(door, answer): count for door, answer, count in rows}
 
 
 def mark_dirty(
@@ -154,7 +157,7 @@ def conflict_of_reused(event: Reused) -> NewConflict:
         "type": event.type,
         "subject": event.subject,
         "time": event.occurred_at,
-        "data": decode_json(event.data),
+        "data": event.data,
     }
     return NewConflict(
         conflict_id(event.h.bytes, event.f1, event.f2),
@@ -205,11 +208,22 @@ def insert_quarantine(
     with connection.cursor() as cursor:
         cursor.executemany(
             """insert into quarantine (quarantine_id, door, received_at, code, message, cause,
-                                       source, event_id, raw, mapping, metadata)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                       source, event_id, event_type, raw, mapping, metadata)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                on conflict do nothing returning quarantine_id""",
             [
-                (kept_as, door, at, r.code, r.message, r.cause, r.source, r.id, r.raw)
+                (
+                    kept_as,
+                    door,
+                    at,
+                    r.code,
+                    r.message,
+                    r.cause,
+                    r.source,
+                    r.id,
+                    r.type or None,
+                    r.raw,
+                )
                 + ((r.origin.mapping, Jsonb(r.origin.metadata)) if r.origin else (None, None))
                 for kept_as, r in sorted(by_id.items())
             ],

@@ -8,6 +8,7 @@ from typing import Final
 
 from tollbook.controls import audit, lineage
 from tollbook.errors import Rejected
+from tollbook.flow.capture.completeness.step import gaps
 from tollbook.flow.invoice import store
 from tollbook.flow.invoice.assemble import Bundle, Terms, assemble, terms_of
 from tollbook.flow.invoice.numbering import line_id
@@ -24,6 +25,9 @@ from tollbook.worklist.holding import Held, hold
 from tollbook.worklist.store import clear_object
 
 AUTOMATIC: Final = "policy:automatic"
+INCOMPLETE: Final = "invoice.incomplete_usage"
+
+_NOT_BY_USAGE: Final = frozenset({"fixed", "credit_purchase"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,13 @@ def _wanted(
     scope = f"invoice:{month}:"
     wanted: list[Invoice] = []
     held: list[Held] = []
+    waits_for = _incomplete(connection, catalog=catalog, month=month)
     for bundle in _bundles(connection, month):
+        missing = waits_for.get(bundle.terms.entity_id, ())
+        if missing and _follows_usage(bundle):
+            work_object = scope + bundle.terms.contract_id
+            held += [Held(code, cause, said, work_object) for code, cause, said in missing]
+            continue
         try:
             _require_entity(bundle.terms, catalog)
             document = assemble(bundle, catalog)
@@ -133,6 +143,28 @@ def _wanted(
             wanted.append(document)
     hold(connection, held, scope=scope, at=at)
     return wanted, [one.object_id for one in held]
+
+
+def _incomplete(
+    connection: Connection, *, catalog: Catalog, month: Month
+) -> dict[str, list[tuple[str, str, str]]]:
+    """Return (code, cause, sentence) of what the usage of each entity's month still waits for."""
+    found: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    for entity_id in catalog.keys("entity"):
+        entity = _entity(catalog, entity_id, month)
+        for gap in gaps(connection, entity, month) if entity else ():
+            if gap.blocks:
+                said = (
+                    f"{gap}; {month} of {entity_id} is not invoiced before it is complete. Declare "
+                    "its watermark once it has sent everything, or override with a reason."
+                )
+                found[entity_id].append((INCOMPLETE, f"{entity_id}|{gap.source}", said))
+    return found
+
+
+def _follows_usage(bundle: Bundle) -> bool:
+    """Tell whether more usage could change a document; fees in advance wait for nobody."""
+    return any(rated.charge.kind not in _NOT_BY_USAGE for rated in bundle.charges)
 
 
 def _bundles(connection: Connection, month: Month) -> list[Bundle]:

@@ -5,7 +5,7 @@ alter table usage_event drop constraint usage_event_pkey;
 alter table usage_event add primary key (h, day);
 -- Canonical JSON, kept as it was hashed: turning it into jsonb costs the door more than a count from
 -- the events gains, which the summaries make rare.
-alter table usage_event alter column data type text using data::text;
+alter table usage_event alter column data type json using data::text::json;
 -- Events of a receipt lie together: a summary of page ranges finds them and costs nearly nothing.
 create index usage_event_by_receipt on usage_event using brin (receipt) with (pages_per_range = 16);
 

@@ -195,7 +195,7 @@ def content_digest(connection: Connection, asked: Question, *, through: int | No
             cursor.itersize = _ROWS_A_FETCH
             rows = cursor.execute(
                 sql.SQL(
-                    """select source, event_id, type, subject, occurred_at, data
+                    """select source, event_id, type, subject, occurred_at, data::text
                        from ({}) e"""
                 ).format(_behind(asked, through)),
                 _inside_values(asked),
@@ -214,7 +214,7 @@ def altered_events(connection: Connection) -> Iterator[EventId]:
     with connection.cursor(name="altered_events") as cursor:
         cursor.itersize = _ROWS_A_FETCH
         rows = cursor.execute(
-            """select h, f1, f2, source, event_id, type, subject, occurred_at, data
+            """select h, f1, f2, source, event_id, type, subject, occurred_at, data::text
                from usage_event order by day, h"""
         )
         for h, first, second, *content in rows:

@@ -51,14 +51,16 @@ def counted_events(event_type: str, first: date, until: date, through: int | Non
     """
     known: sql.Composable = sql.SQL("true")
     excluded: sql.Composable = sql.SQL("true")
+    crosswalk: sql.Composable = sql.SQL("subject_crosswalk")
     if through is not None:
         known = sql.SQL("e.receipt <= {}").format(sql.Literal(through))
         excluded = sql.SQL("x.known_receipt <= {}").format(sql.Literal(through))
+        crosswalk = sql.SQL("crosswalk_at({})").format(sql.Literal(through))
     return sql.SQL(
         """from (select *, data::jsonb as content from usage_event e
                  where e.day >= {first} and e.day < {until} and e.type = {type} and {known}
                  offset 0) e
-           join subject_crosswalk c on c.subject = e.subject and c.valid @> e.occurred_at
+           join {crosswalk} c on c.subject = e.subject and c.valid @> e.occurred_at
            where not exists (select from event_exclusion x
                              where x.h = e.h and x.day = e.day and {excluded})"""
     ).format(
@@ -67,6 +69,7 @@ def counted_events(event_type: str, first: date, until: date, through: int | Non
         type=sql.Literal(event_type),
         known=known,
         excluded=excluded,
+        crosswalk=crosswalk,
     )
 
 

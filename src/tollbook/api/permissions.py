@@ -1,0 +1,133 @@
+"""Which scope each route needs: one table, enforced on the route that was matched."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from tollbook.access.keys import Caller
+from tollbook.access.scopes import Scope
+from tollbook.api.problems import of_failure
+from tollbook.errors import Rejected
+
+# Where the caller stands in an ASGI scope; absent when no key is asked.
+CALLER: Final = "tollbook.caller"
+
+# Open to all: these say nothing of the books, or ask for a proof of their own.
+OPEN_PATHS: Final = frozenset({"/v1/health", "/v1/oauth/token", "/v1/oauth/jwks"})
+# Their senders sign what they send instead of showing a key.
+OPEN_PREFIXES: Final = ("/v1/hooks/",)
+# Any caller that is let in.
+ANYONE: Final = None
+
+# A route that is missing here needs the scope admin; a test refuses that it is missing.
+ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
+    ("GET", "/v1/health"): ANYONE,
+    ("POST", "/v1/oauth/token"): ANYONE,
+    ("GET", "/v1/oauth/jwks"): ANYONE,
+    ("GET", "/openapi.json"): ANYONE,
+    ("GET", "/metrics"): Scope.METRICS_READ,
+    ("GET", "/v1/access/keys"): Scope.ADMIN,
+    ("POST", "/v1/access/keys"): Scope.ADMIN,
+    ("POST", "/v1/access/keys/{key_id}/rotate"): Scope.ADMIN,
+    ("POST", "/v1/access/keys/{key_id}/revoke"): Scope.ADMIN,
+    ("GET", "/v1/access/scopes"): ANYONE,
+    ("POST", "/v1/events"): Scope.EVENTS_WRITE,
+    ("GET", "/v1/events/{event_id}"): Scope.EVENTS_READ,
+    ("POST", "/v1/events/{event_id}/void"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/otlp/v1/metrics"): Scope.EVENTS_WRITE,
+    ("POST", "/v1/hooks/{source}"): ANYONE,
+    ("GET", "/v1/quarantine"): Scope.EVENTS_READ,
+    ("GET", "/v1/quarantine/{quarantine_id}"): Scope.EVENTS_READ,
+    ("POST", "/v1/quarantine/{quarantine_id}/correct"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/quarantine/{quarantine_id}/replay"): Scope.EVENTS_CORRECT,
+    ("POST", "/v1/quarantine/{quarantine_id}/discard"): Scope.EVENTS_CORRECT,
+    ("GET", "/v1/master-data"): Scope.MASTERDATA_READ,
+    ("GET", "/v1/master-data/{kind}/{key}"): Scope.MASTERDATA_READ,
+    ("POST", "/v1/master-data/plan"): Scope.MASTERDATA_READ,
+    ("POST", "/v1/master-data/apply"): Scope.MASTERDATA_WRITE,
+    ("POST", "/v1/price-evaluations"): Scope.MASTERDATA_READ,
+    ("GET", "/v1/usage"): Scope.USAGE_READ,
+    ("GET", "/v1/usage/current"): Scope.USAGE_READ,
+    ("GET", "/v1/usage/windows"): Scope.USAGE_READ,
+    ("GET", "/v1/usage/events"): Scope.USAGE_READ,
+    ("GET", "/v1/charges"): Scope.BILLING_READ,
+    ("GET", "/v1/invoices"): Scope.BILLING_READ,
+    ("GET", "/v1/invoices/{reference}"): Scope.BILLING_READ,
+    ("GET", "/v1/invoices/{reference}/revenue-schedules"): Scope.BILLING_READ,
+    ("GET", "/v1/invoices/{reference}/verification"): Scope.BILLING_READ,
+    ("POST", "/v1/invoices/approve"): Scope.BILLING_APPROVE,
+    ("GET", "/v1/revenue"): Scope.BILLING_READ,
+    ("GET", "/v1/postings"): Scope.BILLING_READ,
+    ("GET", "/v1/postings/{posting_id}"): Scope.BILLING_READ,
+    ("POST", "/v1/postings/replay"): Scope.POSTING_WRITE,
+    ("POST", "/v1/postings/hold"): Scope.POSTING_WRITE,
+    ("POST", "/v1/postings/release"): Scope.POSTING_WRITE,
+    ("GET", "/v1/work-items"): Scope.WORKLIST_READ,
+    ("GET", "/v1/work-items/{item_id}"): Scope.WORKLIST_READ,
+    ("POST", "/v1/work-items/replay"): Scope.WORKLIST_WRITE,
+    ("POST", "/v1/work-items/{item_id}/replay"): Scope.WORKLIST_WRITE,
+    ("POST", "/v1/runs"): Scope.BILLING_RUN,
+    ("GET", "/v1/reconciliations"): Scope.BILLING_READ,
+    ("POST", "/v1/reconciliations"): Scope.BILLING_RUN,
+    ("GET", "/v1/trace"): Scope.BILLING_READ,
+}
+
+
+def needed_scope(method: str, path: str) -> Scope | None:
+    """Return the scope that a route needs; `path` is its template."""
+    if method == "HEAD":
+        method = "GET"
+    return ROUTES.get((method, path), Scope.ADMIN)
+
+
+def is_open(path: str) -> bool:
+    """Tell whether a path is served without a key."""
+    return path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)
+
+
+def caller_of(scope: AsgiScope) -> Caller | None:
+    """Return who calls; None when no key is asked."""
+    found: Caller | None = scope.get(CALLER)
+    return found
+
+
+async def check_scope(request: Request) -> None:
+    """Refuse a caller without the scope that the matched route needs."""
+    caller = caller_of(request.scope)
+    if caller is not None:
+        needed = needed_scope(request.method, request.scope["route"].path)
+        if needed is not None:
+            caller.require(needed)
+
+
+def guard(routes: Iterable[BaseRoute]) -> None:
+    """Let bare routes check their scope themselves, as FastAPI's own check does not reach them."""
+    for route in routes:
+        if isinstance(route, Route) and not isinstance(route, APIRoute):
+            route.app = Guard(route.app, route.path)
+
+
+class Guard:
+    """Checks the scope of one bare route."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app = app
+        self._path = path
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 403."""
+        caller: Caller | None = scope.get(CALLER)
+        if caller is not None:
+            needed = needed_scope(scope["method"], self._path)
+            if needed is not None and not caller.may(needed):
+                try:
+                    caller.require(needed)
+                except Rejected as refusal:
+                    await of_failure(refusal)(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)

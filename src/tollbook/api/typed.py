@@ -1,0 +1,83 @@
+"""What the answers of read routes look like, for the OpenAPI document."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from tollbook.flow.capture.events.store import StoredEvent
+from tollbook.flow.rate.rated import RatedCharge
+from tollbook.records.invoice import Invoice
+from tollbook.records.usage import MeteredUsage
+
+_REFERENCE: Final = "#/components/schemas/{name}"
+_TEXT: Final[dict[str, Any]] = {"type": "string"}
+_TEXT_OR_NULL: Final[dict[str, Any]] = {"type": ["string", "null"]}
+_INSTANT: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}
+_INSTANT_OR_NULL: Final[dict[str, Any]] = {"type": ["string", "null"], "format": "date-time"}
+_NUMBER: Final[dict[str, Any]] = {"type": "string", "format": "decimal"}
+
+
+def _object(description: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": dict(properties),
+        "required": list(properties),
+    }
+
+
+def _components() -> dict[str, Any]:
+    records = [MeteredUsage, StoredEvent, RatedCharge, Invoice]
+    _, found = msgspec.json.schema_components(records, ref_template=_REFERENCE)
+    for schema in found.values():
+        if "description" in schema:
+            schema["description"] = inspect.cleandoc(schema["description"])
+    shown = found["Invoice"]["properties"] | {
+        "service_month": _TEXT,
+        "net": _NUMBER,
+        "tax": _NUMBER,
+        "total": _NUMBER,
+    }
+    return {
+        **found,
+        "Invoice": _object("An invoice or credit memo with its totals.", shown),
+        "Quarantined": _object(
+            "A refused event with the bytes as they came, and what became of it.",
+            {
+                **dict.fromkeys(("quarantine_id", "door", "code", "message", "cause"), _TEXT),
+                "received_at": _INSTANT,
+                **dict.fromkeys(("source", "event_id", "closed_by", "reason"), _TEXT_OR_NULL),
+                "state": {"enum": ["open", "replayed", "discarded"]},
+                "closed_at": _INSTANT_OR_NULL,
+                "raw": _TEXT,
+                "corrected": _TEXT_OR_NULL,
+            },
+        ),
+    }
+
+
+# The schemas that the references below point to.
+COMPONENTS: Final[Mapping[str, Any]] = _components()
+
+
+def one(name: str) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that is one record."""
+    return _answer({"$ref": _REFERENCE.format(name=name)})
+
+
+def many(name: str) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that is a list of records."""
+    return _answer({"type": "array", "items": {"$ref": _REFERENCE.format(name=name)}})
+
+
+def page(name: str) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that is a page of records."""
+    items = {"type": "array", "items": {"$ref": _REFERENCE.format(name=name)}}
+    cursor = {"type": ["string", "null"], "description": "The `cursor` of the next page, if any."}
+    return _answer(_object("A page.", {"items": items, "next": cursor}))
+
+
+def _answer(schema: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {"application/json": {"schema": dict(schema)}}}}

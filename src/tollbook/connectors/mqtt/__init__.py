@@ -1,0 +1,1 @@
+"""The MQTT 5 source: usage from devices that send it when they can."""

@@ -1,0 +1,1 @@
+"""The NATS JetStream source: a durable pull consumer, acknowledged after the commit."""

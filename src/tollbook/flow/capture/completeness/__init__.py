@@ -1,0 +1,1 @@
+"""Whether the sources of usage have sent everything: what they declare, and what is missing."""

@@ -1,0 +1,1 @@
+"""Refused events in numbers: found by filter, replayed by the page, discarded together."""
