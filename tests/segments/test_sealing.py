@@ -8,6 +8,8 @@ import pytest
 
 from meter.company import NOVEMBER, Company
 from tollbook.errors import Blocked, Rejected
+from tollbook.flow.capture.corrections.step import void_events
+from tollbook.flow.capture.corrections.store import Which
 from tollbook.flow.capture.events.store import latest_day, list_events
 from tollbook.flow.capture.sealing import step
 from tollbook.flow.capture.sealing.fields import fields_known
@@ -268,3 +270,16 @@ def flip_a_byte(path: Path, place: float = 0.5) -> None:
     content = bytearray(path.read_bytes())
     content[int(len(content) * place)] ^= 1
     path.write_bytes(content)
+
+
+def test_many_sealed_events_are_voided_at_once(company: Company) -> None:
+    company.meter()
+    seal(company)
+    which = Which(DAY, date(2023, 11, 17), subject="acme")
+
+    with company.database.transaction() as connection:
+        voided = void_events(connection, which, by="test", reason="mistake", at=AT)
+    company.meter()
+
+    assert voided.events == 2
+    assert [usage.quantity for usage in company.usages()] == [Decimal(0)]

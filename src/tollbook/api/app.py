@@ -62,6 +62,7 @@ MODULES: Final = (
     posting,
     control,
     prices,
+    segments,
     signals,
     sources,
     source_objects,

@@ -22,7 +22,6 @@ from tollbook.flow.capture.completeness.store import declare_all
 from tollbook.flow.capture.events import store as events
 from tollbook.flow.capture.foreign import Held, Judged, judge_held
 from tollbook.flow.capture.identity import DAY_MICROSECONDS, conflict_id
-from tollbook.flow.capture.late import not_on
 from tollbook.flow.capture.reason import require_reason
 from tollbook.flow.capture.repeats import first_of_each
 from tollbook.flow.capture.watermark import CONTROL_TYPE
@@ -129,9 +128,7 @@ def capture(
     `counting` is given the events that are new; without it their days are marked dirty.
     """
     receipt = store.insert_receipt(connection, door=door, at=at)
-    gone = store.deleted_days(connection)
-    if gone:
-        verdicts = [not_on(gone, verdict) for verdict in verdicts]
+    verdicts = events.not_too_late(connection, verdicts)
     admitted: list[tuple[int, Admitted]] = []
     refused: list[tuple[int, Refused]] = []
     for number, verdict in enumerate(verdicts):
@@ -314,10 +311,7 @@ def _store_admitted(
         connection, first, receipt=group.receipt, is_repeat_likely=group.is_repeat_likely
     )
     new = [one for one in first if one[1].key not in known] if known else first
-    twins = events.twins_in_files(connection, [event for _, event in new])
-    if twins:
-        known |= twins
-        new = [one for one in new if one[1].key not in known]
+    new = events.without_twins(connection, new, known)
     if new:
         _note_new(connection, [event for _, event in new], group)
     if known:

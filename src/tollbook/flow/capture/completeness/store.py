@@ -7,6 +7,7 @@ from datetime import date, datetime
 from psycopg.rows import class_row
 
 from tollbook.flow.capture.admit import Admitted
+from tollbook.flow.capture.segments.store import opened
 from tollbook.flow.capture.watermark import CONTROL_TYPE, read_complete_until
 from tollbook.storage.database import Connection
 
@@ -91,11 +92,12 @@ def watermarks(connection: Connection, sources: Sequence[str] | None = None) -> 
 
 def sources_seen(connection: Connection, first: date, until: date) -> list[str]:
     """Return the sources of usage that occurred on some UTC days (the last not included)."""
-    rows = connection.execute(
-        """select distinct source from usage_event
-           where day >= %s and day < %s and type <> %s order by source""",
-        [first, until, CONTROL_TYPE],
-    )
+    with opened(connection, first, until):
+        rows = connection.execute(
+            """select distinct source from usage_event
+               where day >= %s and day < %s and type <> %s order by source""",
+            [first, until, CONTROL_TYPE],
+        ).fetchall()
     return [row[0] for row in rows]
 
 

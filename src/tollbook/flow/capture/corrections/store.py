@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from psycopg.rows import class_row
 
+from tollbook.flow.capture.segments.store import opened
 from tollbook.flow.capture.step import BACKFILL_DOOR
 from tollbook.storage.database import Connection
 from tollbook.values.ids import EventId, written_event_id
@@ -86,6 +87,14 @@ def exclude(
     connection: Connection, which: Which, *, reason: str, receipt: int, at: datetime
 ) -> dict[tuple[date, str], int]:
     """Stop counting the events that are meant; return how many of each day and type."""
+    subjects = None if which.subject is None else [which.subject]
+    with opened(connection, which.first, which.until, event_type=which.type, subjects=subjects):
+        return _exclude(connection, which, reason, receipt, at)
+
+
+def _exclude(
+    connection: Connection, which: Which, reason: str, receipt: int, at: datetime
+) -> dict[tuple[date, str], int]:
     rows = connection.execute(
         f"""with meant as (
                 select e.h, e.day, e.type from usage_event e where {_CHOSEN}
@@ -113,11 +122,14 @@ def brought_by(connection: Connection, backfill_id: str) -> Mapping[date, int]:
 
 def count_within_reach(connection: Connection, backfill_id: str, days: Sequence[date]) -> int:
     """Return how many of a back-fill's events are in the database, voided ones too."""
-    row = connection.execute(
-        """select count(*)::int from usage_event e where e.day = any(%s)
-           and e.receipt in (select receipt from intake_receipt where door = %s)""",
-        [list(days), DOOR + backfill_id],
-    ).fetchone()
+    if not days:
+        return 0
+    with opened(connection, min(days), max(days) + timedelta(days=1)):
+        row = connection.execute(
+            """select count(*)::int from usage_event e where e.day = any(%s)
+               and e.receipt in (select receipt from intake_receipt where door = %s)""",
+            [list(days), DOOR + backfill_id],
+        ).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -257,8 +269,9 @@ def days_of_subject(
     connection: Connection, subject: str, first: date, until: date
 ) -> list[tuple[date, str]]:
     """Return the (day, event type) of the events of a subject on some days (the last excluded)."""
-    return connection.execute(
-        """select distinct day, type from usage_event
-           where subject = %s and day >= %s and day < %s order by day, type""",
-        [subject, first, until],
-    ).fetchall()
+    with opened(connection, first, until, subjects=[subject]):
+        return connection.execute(
+            """select distinct day, type from usage_event
+               where subject = %s and day >= %s and day < %s order by day, type""",
+            [subject, first, until],
+        ).fetchall()

@@ -10,11 +10,12 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from tollbook.flow.capture.admit import DAY_ZERO, Admitted
+from tollbook.flow.capture.admit import DAY_ZERO, Admitted, Verdict
 from tollbook.flow.capture.events.rows import COLUMNS, END, HEADER, copy_rows
 from tollbook.flow.capture.identity import DAY_MICROSECONDS
+from tollbook.flow.capture.late import not_on
 from tollbook.flow.capture.segments.store import opened
-from tollbook.flow.capture.store import known_in_ledger, sealed_days
+from tollbook.flow.capture.store import deleted_days, known_in_ledger, sealed_days
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import EventId, written_event_id
@@ -116,13 +117,34 @@ def known_events(
     return known
 
 
-def twins_in_files(
-    connection: Connection, new: Sequence[Admitted]
-) -> dict[tuple[bytes, int], Known]:
+def not_too_late(connection: Connection, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
+    """Refuse the events of days that were deleted; one question when there are none."""
+    gone = deleted_days(connection)
+    return [not_on(gone, verdict) for verdict in verdicts] if gone else verdicts
+
+
+def without_twins(
+    connection: Connection,
+    stored: list[tuple[int, Admitted]],
+    known: dict[tuple[bytes, int], Known],
+) -> list[tuple[int, Admitted]]:
     """Take back events that were just stored and that the files of sealed days hold already.
 
-    Returns what holds their keys. It is asked after the insert, which keeps a day from being sealed
-    until the transaction ends; one question when no day is sealed.
+    Returns the others, and adds what holds those keys to `known`.
+    """
+    twins = _twins_in_files(connection, [event for _, event in stored])
+    if not twins:
+        return stored
+    known |= twins
+    return [one for one in stored if one[1].key not in known]
+
+
+def _twins_in_files(
+    connection: Connection, new: Sequence[Admitted]
+) -> dict[tuple[bytes, int], Known]:
+    """It is asked after the insert, which keeps a day from being sealed until its transaction ends.
+
+    One question when no day is sealed.
     """
     sealed = sealed_days(connection) if new else set()
     late = [event for event in new if event.occurred_at.date() in sealed] if sealed else []
