@@ -148,9 +148,10 @@ def _judged(
             return PreviewedEvent(event, "duplicate")
         message = "Another event with this source and id differs: the first one stands."
         return PreviewedEvent(event, "conflict", "capture.conflict", message)
-    data = _EXACT.decode(verdict.data)
     on = verdict.occurred_at.date()
-    return PreviewedEvent(event, "accepted", meters=list(_meters(catalog, verdict.type, data, on)))
+    return PreviewedEvent(
+        event, "accepted", meters=list(_meters(catalog, verdict.type, verdict.values, on))
+    )
 
 
 def _meters(

@@ -20,6 +20,7 @@ from tollbook.flow.capture.envelope import (
     is_wholly_read,
     read_any,
 )
+from tollbook.flow.capture.events.rows import Texts, row_of
 from tollbook.flow.capture.identity import (
     DAY_MICROSECONDS,
     ZERO,
@@ -62,7 +63,7 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     """An event that may be stored.
 
     `digest` is its identity, `f1` and `f2` its fingerprint; `occurred_us` is its instant in
-    microseconds since the year 2000 (UTC), `data` its canonical JSON, `said` the same decoded: a
+    microseconds since the year 2000 (UTC), `row` how it is stored, `said` its data decoded: a
     dictionary, or an object whose attributes have the names of the members.
     """
 
@@ -74,7 +75,7 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     id: str
     type: str
     subject: str
-    data: bytes
+    row: bytes
     said: Any
     raw: bytes
 
@@ -221,7 +222,7 @@ def _quick_door(admission: Admission, latest: datetime) -> Callable[[bytes], Adm
     event is bound once.
     """
     rules, always_known, decode = admission.only_rule, admission.always_known, QUICK.decode
-    policies = admission.policies
+    policies, texts = admission.policies, Texts()
 
     def quickly(raw: bytes) -> Admitted | None:
         try:
@@ -250,12 +251,11 @@ def _quick_door(admission: Admission, latest: datetime) -> Callable[[bytes], Adm
             return None
         since = moment - ZERO
         at = since.days * DAY_MICROSECONDS + since.seconds * 1_000_000 + since.microseconds
-        digest, f1, f2 = identify(
-            source, name, f"{event.type}\n{event.subject}\n{at}\n".encode(), data
-        )
-        return Admitted(
-            digest, f1, f2, at, source, name, event.type, event.subject, data, values, raw
-        )
+        kind, subject = event.type, event.subject
+        identity = identify(source, name, f"{kind}\n{subject}\n{at}\n".encode(), data)
+        fields = texts[source] + texts[kind] + texts[subject]
+        row = row_of(identity, at, fields, name.encode(), data)
+        return Admitted(*identity, at, source, name, kind, subject, row, values, raw)
 
     return quickly
 
@@ -271,26 +271,14 @@ def _admit(raw: bytes, admission: Admission, latest: datetime) -> Verdict:
         _check_known(envelope, admission, latest)
     except Rejected as refusal:
         return _refused(refusal, envelope, raw)
-    occurred_us = microseconds(envelope.occurred_at)
-    digest, f1, f2 = identify(
-        envelope.source,
-        envelope.id,
-        f"{envelope.type}\n{envelope.subject}\n{occurred_us}\n".encode(),
-        envelope.data_json,
-    )
-    return Admitted(
-        digest,
-        f1,
-        f2,
-        occurred_us,
-        envelope.source,
-        envelope.id,
-        envelope.type,
-        envelope.subject,
-        envelope.data_json,
-        envelope.data,
-        raw,
-    )
+    at = microseconds(envelope.occurred_at)
+    source, name, kind, subject = envelope.source, envelope.id, envelope.type, envelope.subject
+    data = envelope.data_json
+    identity = identify(source, name, f"{kind}\n{subject}\n{at}\n".encode(), data)
+    texts = Texts()
+    fields = texts[source] + texts[kind] + texts[subject]
+    row = row_of(identity, at, fields, name.encode(), data)
+    return Admitted(*identity, at, source, name, kind, subject, row, envelope.data, raw)
 
 
 def _refused(refusal: Rejected, envelope: Envelope | None, raw: bytes) -> Refused:

@@ -19,7 +19,9 @@ def first_of_each(
         is_same_day = digests[one[1].digest][1].day_number == one[1].day_number
         if is_same_day or other_days.setdefault(one[1].key, one) is not one:
             again.append(one)
-    return sorted([*first, *other_days.values()], key=_digest_of), again
+    if other_days:
+        first = sorted([*first, *other_days.values()], key=_digest_of)
+    return first, again
 
 
 def _digest_of(one: tuple[int, Admitted]) -> bytes:

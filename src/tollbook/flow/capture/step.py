@@ -312,10 +312,13 @@ def _store_admitted(
     )
     new = [one for one in first if one[1].key not in known] if known else first
     new = events.without_twins(connection, new, known)
-    if new:
-        _note_new(connection, [event for _, event in new], group)
     if known:
         again += [one for one in first if one[1].key in known]
+    if new:
+        # In the order of arrival, in which they lie in memory.
+        repeating = {number for number, _ in again}
+        arrived = [event for number, event in admitted if number not in repeating]
+        _note_new(connection, arrived, group)
     if not again:
         return {}
     repeated = {event.digest for _, event in again}

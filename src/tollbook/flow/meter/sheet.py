@@ -88,19 +88,21 @@ class Sheet:
         written: dict[Any, str] = {}
         # Three numbers whatever the layout; those it has no field for are not written.
         names = (fields * 3)[:3]
-        of_members = _getters(itemgetter, self.dimensions, names)
-        of_attributes = _getters(attrgetter, self.dimensions, names)
+        of_members = _getter(itemgetter, (*names, *self.dimensions))
+        of_attributes = _getter(attrgetter, (*names, *self.dimensions))
+        one = two = three = 0
         for event in events:
             said = event.said
-            dimensions, numbers = of_members if type(said) is dict else of_attributes
             try:
-                one, two, three = numbers(said)
-                found = dimensions(said)
+                told = of_members(said) if type(said) is dict else of_attributes(said)
+                found = told[len(names) :]
                 key = (event.subject, event.occurred_us // HOUR_MICROSECONDS, found)
                 cell = cells.get(key)
             except (KeyError, AttributeError, TypeError):
                 odd.append(event)
                 continue
+            if names:
+                one, two, three = told[0], told[1], told[2]
             if type(one) is not int or type(two) is not int or type(three) is not int:
                 odd.append(event)
             elif cell is not None:
@@ -133,9 +135,8 @@ class Sheet:
 
     def _written(self, found: Any, written: dict[Any, str]) -> str:
         """Write dimensions as JSON; empty when one is no text, so that 1 and true stay apart."""
-        values = (found,) if len(self.dimensions) == 1 else found
-        if all(type(value) is str for value in values):
-            pairs = dict(zip(self.dimensions, values, strict=True))
+        if all(type(value) is str for value in found):
+            pairs = dict(zip(self.dimensions, found, strict=True))
             written[found] = escaped(canonical(pairs).decode())
         return written.get(found, "")
 
@@ -207,22 +208,16 @@ def _summed_fields(layout: Layout) -> tuple[str, ...] | None:
     return tuple(found[slot] for slot in sorted(found))
 
 
-def _getters(
-    getter: Callable[..., Callable[[Any], Any]], dimensions: Sequence[str], numbers: Sequence[str]
-) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """Return what takes the dimensions, and the three numbers, out of what an event says."""
-    return (
-        getter(*dimensions) if dimensions else _nothing,
-        getter(*numbers) if numbers else _zeros,
-    )
-
-
-def _nothing(_said: Any) -> tuple[()]:
-    return ()
-
-
-def _zeros(_said: Any) -> tuple[int, int, int]:
-    return 0, 0, 0
+def _getter(
+    getter: Callable[..., Callable[[Any], Any]], names: Sequence[str]
+) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what takes these fields out of what an event says, all at once."""
+    if not names:
+        return lambda _: ()
+    if len(names) == 1:
+        only = getter(names[0])
+        return lambda said: (only(said),)
+    return getter(*names)
 
 
 def day_text(number: int) -> str:

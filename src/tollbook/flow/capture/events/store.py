@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from tollbook.flow.capture.admit import DAY_ZERO, Admitted, Verdict
-from tollbook.flow.capture.events.rows import COLUMNS, END, HEADER, copy_rows
+from tollbook.flow.capture.events.rows import COLUMNS, END, HEADER, place
 from tollbook.flow.capture.identity import DAY_MICROSECONDS
 from tollbook.flow.capture.late import not_on
 from tollbook.flow.capture.segments.store import opened
@@ -186,9 +186,9 @@ def _copy(connection: Connection, events: Iterable[tuple[int, Admitted]], receip
         cursor.copy(f"copy usage_event ({COLUMNS}) from stdin (format binary)") as copy,
     ):
         rows, size = [HEADER], 0
-        for row in copy_rows(events, receipt):
-            rows.append(row)
-            size += len(row)
+        for ordinal, event in events:
+            rows += (place(receipt, ordinal), event.row)
+            size += len(event.row)
             if size > _COPY_BYTES:
                 copy.write(b"".join(rows))
                 rows, size = [], 0
