@@ -51,6 +51,21 @@ def test_days_are_sealed_proven_recounted_and_restored_over_http(api: Api) -> No
     assert [one["state"] for one in restored] == ["restored"]
 
 
+def test_reports_say_the_same_of_sealed_days(api: Api) -> None:
+    api.send(event(9, subject="nobody"))
+    voided = api.send(event(8))[0]["event_id"]
+    api.post(f"/v1/events/{voided}/void", REASON)
+    api.post("/v1/runs", {"month": "2023-11", "until": "meter"})
+    paths = ("/v1/reports/leakage", "/v1/reports/late")
+    before = [api.get(path, month="2023-11") for path in paths]
+
+    sealed = api.post("/v1/segments/seal", {"through": DAY})
+
+    assert sealed["segments"]
+    assert before[0]["voided"]
+    assert [api.get(path, month="2023-11") for path in paths] == before
+
+
 def test_a_hold_is_made_shown_and_released_over_http(api: Api) -> None:
     hold = api.post("/v1/retention-holds", {"first": DAY, "last": DAY, **REASON})
     shown = api.get("/v1/retention-holds")

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from tollbook.flow.capture.corrections.store import amendments
 from tollbook.flow.capture.events.store import StoredEvent
+from tollbook.flow.capture.segments.store import opened
 from tollbook.storage.database import Connection
 from tollbook.values.ids import EventId, read_event_id
 from tollbook.values.period import Month
@@ -124,6 +125,11 @@ def seen(connection: Connection, events: Sequence[StoredEvent]) -> list[SeenEven
 
 def late_events(connection: Connection, month: Month) -> LateReport:
     """Return how many events of a month came after it was metered or invoiced, by customer."""
+    with opened(connection, month.first, month.plus(1).first):
+        return _late_events(connection, month)
+
+
+def _late_events(connection: Connection, month: Month) -> LateReport:
     days = {"first": month.first, "until": month.plus(1).first, "month": str(month)}
     total = connection.execute(
         "select count(*)::bigint from usage_event where day >= %(first)s and day < %(until)s", days

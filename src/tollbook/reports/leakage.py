@@ -7,6 +7,7 @@ from typing import Final
 
 from psycopg.rows import class_row
 
+from tollbook.flow.capture.segments.store import opened
 from tollbook.flow.capture.watermark import CONTROL_TYPE
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Meter
@@ -121,18 +122,22 @@ def leakage(
 ) -> Leakage:
     """Return where usage may be lost, as of an instant; reads only."""
     items = list_items(connection, limit=ITEMS_MAX)
+    with opened(connection, month.first, month.plus(1).first):
+        orphans = tuple(_orphans(connection, month))
+        uncounted = tuple(_uncounted(connection, catalog, month))
+        voided = tuple(_voided(connection, month))
     return Leakage(
         str(month),
         unmapped_subjects=tuple(_unmapped(connection, catalog)),
-        orphan_subjects=tuple(_orphans(connection, month)),
+        orphan_subjects=orphans,
         unpriced_usage=tuple(
             Unpriced(item.code, item.cause, item.message) for item in items if item.code in UNPRICED
         ),
         unpriced_meters=tuple(_unpriced_meters(catalog, month)),
-        event_types_without_meter=tuple(_uncounted(connection, catalog, month)),
+        event_types_without_meter=uncounted,
         silent_sources=tuple(_silent(connection, at, silence or Silence())),
         open_conflicts=sum(item.object_count for item in items if item.code == CONFLICT),
-        voided=tuple(_voided(connection, month)),
+        voided=voided,
     )
 
 
@@ -204,7 +209,12 @@ def _uncounted(connection: Connection, catalog: Catalog, month: Month) -> Iterat
 def _silent(connection: Connection, at: datetime, silence: Silence) -> list[SilentSource]:
     hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - _HOUR
     before = hour - _WEEK
-    with connection.cursor(row_factory=class_row(SilentSource)) as cursor:
+    one = timedelta(days=1)
+    with (
+        opened(connection, before.date(), before.date() + one),
+        opened(connection, hour.date(), hour.date() + one),
+        connection.cursor(row_factory=class_row(SilentSource)) as cursor,
+    ):
         return cursor.execute(
             """select source, %(hour)s::timestamptz as hour,
                       count(*) filter (where occurred_at >= %(hour)s)::int as events,

@@ -8,6 +8,7 @@ import psycopg
 
 from tollbook.controls import audit
 from tollbook.errors import Rejected, Transient
+from tollbook.flow.capture.completeness.store import declare
 from tollbook.flow.capture.objects import store
 from tollbook.sdk.drops.place import DropObject
 from tollbook.sdk.drops.register import Judged, ObjectState, Seen
@@ -46,10 +47,23 @@ class ObjectRegister:
         store.add_counts(transaction, self._source, lane, rows=rows, counts=counts)
 
     def finish(self, found: DropObject) -> None:
-        """Note that all rows of an object were answered, and clear the worklist of it."""
+        """Note that all rows of an object were answered, and clear the worklist of it.
+
+        What its manifest says of completeness is declared for the source by its name, once all
+        objects that belong to it are taken.
+        """
         at = self._clock.now()
         with self._transaction() as connection:
             store.close_object(connection, self._source, lane_of(found), at=at)
+            complete_until = store.declared_watermark(connection, self._source)
+            if complete_until is not None:
+                declare(
+                    connection,
+                    source=self._source,
+                    complete_until=complete_until,
+                    by=f"manifests of {self._source}",
+                    at=at,
+                )
             clear_object(
                 connection, self._object_id(found), by="tollbook", resolution="it was taken", at=at
             )

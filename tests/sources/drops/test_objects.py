@@ -15,6 +15,7 @@ import pytest
 from door import raw
 from sources.drops.conftest import Drops
 from tollbook.errors import Rejected
+from tollbook.flow.capture.completeness.store import watermarks
 from tollbook.flow.capture.objects import store
 from tollbook.records.source_mapping import Condition
 from tollbook.runtime.intake import Desk
@@ -245,7 +246,9 @@ def test_a_manifest_of_a_batch_speaks_of_each_object_and_how_far_they_reach(drop
     drops.run()
     with drops.database.transaction() as connection:
         watermark = store.declared_watermark(connection, "drops")
+        (declared,) = watermarks(connection)
     assert watermark == datetime(2023, 11, 20, 23, tzinfo=UTC)
+    assert (declared.source, declared.complete_until) == ("drops", watermark)
     assert drops.ids() == ids(1, 2, 3)
 
 

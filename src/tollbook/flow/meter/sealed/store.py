@@ -89,7 +89,7 @@ def count_in_files(
             return [Parts() for _ in questions]
         tables, bounds = _grouped(files, countings)
         shapes = _write_windows(Path(place) / "windows.parquet", questions)
-        _write_crosswalk(connection, Path(place) / "crosswalk.parquet", questions)
+        _write_crosswalk(connection, Path(place) / "crosswalk.parquet", questions, through)
         excluded = _write_exclusions(
             connection, Path(place) / "exclusions.parquet", countings, through
         )
@@ -207,11 +207,14 @@ def _write_windows(path: Path, questions: Sequence[Question]) -> list[list[str]]
     return [list(shape) for shape in shapes]
 
 
-def _write_crosswalk(connection: Connection, path: Path, questions: Sequence[Question]) -> None:
+def _write_crosswalk(
+    connection: Connection, path: Path, questions: Sequence[Question], through: int
+) -> None:
+    # As it was known with that receipt: a subject may have meant another customer then.
     rows = connection.execute(
-        """select subject, customer_id, lower(valid), upper(valid) from subject_crosswalk
+        """select subject, customer_id, lower(valid), upper(valid) from crosswalk_at(%s)
            where customer_id = any(%s) order by subject, valid""",
-        [sorted({asked.customer_id for asked in questions})],
+        [through, sorted({asked.customer_id for asked in questions})],
     ).fetchall()
     part("writing").write_table(
         path,
