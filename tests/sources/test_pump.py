@@ -26,6 +26,7 @@ from tollbook.sdk.source import (
 )
 from tollbook.storage.database import Database
 from tollbook.values.clock import SystemClock
+from tollbook.worklist.store import list_items
 
 NAME = "tape"
 
@@ -239,7 +240,13 @@ def test_what_a_person_must_correct_ends_a_run_in_the_foreground(
 
     with street.database.transaction() as connection:
         said = store.list_reports(connection)[0]
+        (item,) = list_items(connection)
     assert (said.state, said.code) == ("failing", "capture.source_denied")
+    assert (item.code, item.cause) == ("capture.source_blocked", NAME)
+    assert item.message.endswith("Not you.")
+    pump_of(street, tape).run(threading.Event(), until_idle=True)
+    with street.database.transaction() as connection:
+        assert list_items(connection) == []
 
 
 def test_a_source_that_is_paused_while_it_runs_is_closed_until_it_goes_on(street: Street) -> None:

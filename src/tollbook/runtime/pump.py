@@ -20,6 +20,7 @@ from tollbook.runtime.intake import Then, Within
 from tollbook.sdk.source import LANE_DONE, Backlog, Chunk, HearsAnswers, Source, SourceRecord
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
+from tollbook.worklist.store import clear_object, open_item
 
 # One transaction takes at most this many records; a source is asked for no more.
 RECORDS_MAX: Final = 20_000
@@ -348,6 +349,8 @@ class _Reporter:
         self._read_at: datetime | None = None
         self._records = 0
         self._failure: tuple[str, str, datetime] | None = None
+        # Whether the worklist has this source; unknown until it was read or failed once.
+        self._waits_for_person: bool | None = None
 
     def stored(self, records: int) -> None:
         """Note that records came and were stored."""
@@ -366,10 +369,13 @@ class _Reporter:
     def failed(self, failure: Exception) -> None:
         """Remember a failure and tell it."""
         self.note(failure)
-        self.say("failing", None)
+        self.say("failing", None, needs_person=isinstance(failure, Blocked | Rejected))
 
-    def say(self, state: State, source: Source | None) -> None:
-        """Write down the state, with the backlog of a source that is open."""
+    def say(self, state: State, source: Source | None, *, needs_person: bool = False) -> None:
+        """Write down the state, with the backlog of a source that is open.
+
+        What waiting does not cure is put on the worklist, until the source is read again.
+        """
         backlog = source.backlog() if source is not None else Backlog()
         code, message, failed_at = self._failure or ("", "", None)
         at = self._clock.now()
@@ -390,5 +396,22 @@ class _Reporter:
         try:
             with self._database.transaction() as connection:
                 store.put_report(connection, report, forget_before=at - FORGET)
+                if needs_person or state in {"reading", "idle"}:
+                    self._tell_person(connection, message if needs_person else "", at)
         except psycopg.OperationalError as error:
             _LOG.warning("source_not_reported", source=self._source, reason=str(error))
+
+    def _tell_person(self, connection: Connection, message: str, at: datetime) -> None:
+        object_id = f"source:{self._source}"
+        if message:
+            open_item(
+                connection,
+                code="capture.source_blocked",
+                cause=self._source,
+                message=f"Source {self._source} cannot be read: {message}",
+                objects=[object_id],
+                at=at,
+            )
+        elif self._waits_for_person is not False:
+            clear_object(connection, object_id, by="worker", resolution="it is read again", at=at)
+        self._waits_for_person = bool(message)

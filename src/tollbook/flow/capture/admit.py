@@ -20,7 +20,6 @@ from tollbook.flow.capture.envelope import (
     is_wholly_read,
     read_any,
 )
-from tollbook.flow.capture.events.rows import Texts, row_of
 from tollbook.flow.capture.identity import (
     DAY_MICROSECONDS,
     ZERO,
@@ -36,6 +35,7 @@ from tollbook.flow.capture.mapping import (
     compile_version,
     default_otlp_mapping,
 )
+from tollbook.flow.capture.rows import Texts, row_of
 from tollbook.flow.capture.schema import DataRule, check_data, compile_rule, read_data
 from tollbook.flow.capture.watermark import CONTROL_SCHEMA, CONTROL_TYPE, read_complete_until
 from tollbook.masterdata.catalog import SINCE_EVER, Catalog, Record

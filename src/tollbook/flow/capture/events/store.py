@@ -11,9 +11,9 @@ import psycopg
 from psycopg import sql
 
 from tollbook.flow.capture.admit import DAY_ZERO, Admitted, Verdict
-from tollbook.flow.capture.events.rows import COLUMNS, END, HEADER, place
 from tollbook.flow.capture.identity import DAY_MICROSECONDS
 from tollbook.flow.capture.late import not_on
+from tollbook.flow.capture.rows import COLUMNS, END, HEADER, place
 from tollbook.flow.capture.segments.store import opened
 from tollbook.flow.capture.store import deleted_days, known_in_ledger, sealed_days
 from tollbook.storage.database import Connection
