@@ -37,8 +37,10 @@ $(TRYTON)/.installed: erp/tryton/requirements.lock $(wildcard erp/tryton/trytond
 setup-dev: $(VENV)/.installed-dev $(TRYTON)/.installed
 
 test: setup-dev
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(if $(WORKERS),-n $(WORKERS) --dist loadfile) $(ARGS)
 
+# Most of the time of the tests is waiting: for brokers, for processes that were killed.
+check: WORKERS ?= 3
 check: lint types imports test
 
 lint: $(VENV)/.installed-dev
@@ -55,8 +57,22 @@ imports: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/python tests/docs/generate.py
 
+# Everything that is measured, each with its machine; one alone: `make bench-burst ARGS="--seconds 60"`.
+BENCHES := ingest bulk kafka current burst seal usage
 bench: $(VENV)/.installed-dev
-	$(BIN)/python bench/ingest.py $(ARGS)
+	$(BIN)/python bench/ingest.py
+	$(BIN)/python bench/ingest.py --events 500000 --batch 100
+	$(BIN)/python bench/ingest.py --events 2000 --batch 1 --connections 1
+	$(BIN)/python bench/ingest.py --worker
+	$(BIN)/python bench/bulk.py
+	$(BIN)/python bench/kafka.py
+	$(BIN)/python bench/current.py
+	$(BIN)/python bench/burst.py --seconds 60
+	$(BIN)/python bench/seal.py --days 2 --events 1000000
+	$(BIN)/python bench/usage.py
+
+$(addprefix bench-,$(BENCHES)): bench-%: $(VENV)/.installed-dev
+	$(BIN)/python bench/$*.py $(ARGS)
 
 fmt: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix-only --quiet .
