@@ -23,7 +23,7 @@ def difference(previewed: Any) -> dict[str, Decimal]:
 def owed(api: Api) -> Decimal:
     """Return what ada owes for tokens in November, rated now."""
     api.post("/v1/runs", {"month": "2023-11", "until": "rate"})
-    charges = [one["charge"] for one in api.get("/v1/charges", month="2023-11")]
+    charges = [one["charge"] for one in api.get("/v1/charges", month="2023-11")["items"]]
     amounts = [Decimal(one["amount"]["value"]) for one in charges if one["product_id"] == "tokens"]
     return sum(amounts, Decimal(0))
 

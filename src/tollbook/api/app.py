@@ -67,7 +67,6 @@ MODULES: Final = (
     sources,
     source_objects,
     usage,
-    segments,
 )
 
 

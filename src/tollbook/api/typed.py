@@ -53,6 +53,8 @@ def _components() -> dict[str, Any]:
                 "closed_at": _INSTANT_OR_NULL,
                 "raw": _TEXT,
                 "corrected": _TEXT_OR_NULL,
+                "mapping": _TEXT_OR_NULL,
+                "metadata": {"type": ["object", "null"]},
             },
         ),
     }

@@ -197,8 +197,15 @@ def summaries_that_differ(connection: Connection, catalog: Catalog) -> Iterator[
         for stretch in stretches(catalog, event_type):
             for day in events.days_with(connection, event_type):
                 if stretch.first <= day < stretch.until and (day, event_type) not in waiting:
-                    for layout in stretch.layouts:
-                        yield from recount.different_rows(connection, layout, day, minutes=minutes)
+                    with opened(connection, day, day + timedelta(days=1), event_type=event_type):
+                        differing = [
+                            row
+                            for layout in stretch.layouts
+                            for row in recount.different_rows(
+                                connection, layout, day, minutes=minutes
+                            )
+                        ]
+                    yield from differing
     yield from recount.different_days(connection)
 
 
