@@ -24,6 +24,7 @@ from tollbook.flow.capture.identity import (
     DAY_MICROSECONDS,
     ZERO,
     identify,
+    instant_text,
     microseconds,
     quarantine_id,
 )
@@ -252,7 +253,8 @@ def _quick_door(admission: Admission, latest: datetime) -> Callable[[bytes], Adm
         since = moment - ZERO
         at = since.days * DAY_MICROSECONDS + since.seconds * 1_000_000 + since.microseconds
         kind, subject = event.type, event.subject
-        identity = identify(source, name, f"{kind}\n{subject}\n{at}\n".encode(), data)
+        told = f"{kind}\n{subject}\n".encode() + instant_text(moment)
+        identity = identify(source, name, told, data)
         fields = texts[source] + texts[kind] + texts[subject]
         row = row_of(identity, at, fields, name.encode(), data)
         return Admitted(*identity, at, source, name, kind, subject, row, values, raw)
@@ -274,7 +276,8 @@ def _admit(raw: bytes, admission: Admission, latest: datetime) -> Verdict:
     at = microseconds(envelope.occurred_at)
     source, name, kind, subject = envelope.source, envelope.id, envelope.type, envelope.subject
     data = envelope.data_json
-    identity = identify(source, name, f"{kind}\n{subject}\n{at}\n".encode(), data)
+    told = f"{kind}\n{subject}\n".encode() + instant_text(envelope.occurred_at)
+    identity = identify(source, name, told, data)
     texts = Texts()
     fields = texts[source] + texts[kind] + texts[subject]
     row = row_of(identity, at, fields, name.encode(), data)

@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Final
 
+import msgspec
+
 from tollbook.values.ids import derive, event_digest
 
 DAY_MICROSECONDS: Final = 86_400_000_000
 # Instants are counted from here, as PostgreSQL does.
 ZERO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _DIGEST_BYTES: Final = 16
+_ENCODE: Final = msgspec.json.Encoder().encode
 _HALVES: Final = struct.Struct(">qq")
 
 
@@ -21,13 +24,18 @@ def microseconds(moment: datetime) -> int:
     return since.days * DAY_MICROSECONDS + since.seconds * 1_000_000 + since.microseconds
 
 
+def instant_text(moment: datetime) -> bytes:
+    """Write an instant in UTC as it stands in fingerprints, with the line feed that ends it."""
+    return _ENCODE(moment)[1:-1] + b"\n"
+
+
 def identify(
     source: str, event_id: str, attributes: bytes, data_json: bytes
 ) -> tuple[bytes, int, int]:
     """Return the digest of the identity, and the two halves of the fingerprint of the whole event.
 
-    `attributes` are type, subject and instant (in `microseconds`), each ended by a line feed, which
-    no attribute may hold; `data_json` is canonical. Two arrivals with one digest are one event; with
+    `attributes` are type, subject and instant, each ended by a line feed, which no attribute may
+    hold; `data_json` is canonical. Two arrivals with one digest are one event; with
     one fingerprint too they are duplicates, else they are in conflict. Key order, white space and
     the way a number is written never matter.
     """

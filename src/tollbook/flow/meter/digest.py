@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from tollbook.flow.capture.identity import identify, microseconds
+from tollbook.flow.capture.identity import identify, instant_text
 from tollbook.flow.capture.json_text import canonical, read_object
 
 _MODULUS: Final = 1 << 64
@@ -21,7 +21,7 @@ def fingerprint(
     _, first, second = identify(
         source,
         event_id,
-        f"{event_type}\n{subject}\n{microseconds(occurred_at)}\n".encode(),
+        f"{event_type}\n{subject}\n".encode() + instant_text(occurred_at),
         canonical(read_object(data.encode())),
     )
     return first, second
