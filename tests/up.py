@@ -20,10 +20,12 @@ API_PROCESSES = 2
 PROCESSES = Path("/proc")
 
 
-def eventually(is_true: Callable[[], object], *, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def eventually(
+    is_true: Callable[[], object], *, what: str, seconds: int = PATIENCE_SECONDS
+) -> None:
+    deadline = time.monotonic() + seconds
     while not is_true():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} seconds: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds} seconds: {what}"
         time.sleep(0.1)
 
 
