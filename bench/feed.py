@@ -14,9 +14,10 @@ from random import Random
 from tollbook.masterdata.catalog import SINCE_EVER, Record, Version
 from tollbook.masterdata.store import insert_version, replace_crosswalk
 from tollbook.records.commercial import EventType, Meter
+from tollbook.records.parties import Customer, Subject
 from tollbook.storage.database import Database
 from tollbook.values.codec import content_hash
-from tollbook.values.ids import MeterId
+from tollbook.values.ids import CustomerId, MeterId
 
 CUSTOMERS = 10_000
 DUPLICATE_EVERY = 100
@@ -57,6 +58,10 @@ def furnish(database: Database) -> None:
             version = Version(kind, key, 1, SINCE_EVER, record, content_hash(record))
             insert_version(connection, version, decided_at=DECIDED_AT, decided_by="bench")
         names = [f"c{number:05}" for number in range(CUSTOMERS)]
+        for name in names:
+            customer = Customer(CustomerId(name), name, "US-CA", subjects=(Subject(name),))
+            version = Version("customer", name, 1, SINCE_EVER, customer, content_hash(customer))
+            insert_version(connection, version, decided_at=DECIDED_AT, decided_by="bench")
         replace_crosswalk(connection, [(name, name, None, None) for name in names])
 
 

@@ -93,7 +93,7 @@ class Settings:
     requests_per_second: int = 0
     body_seconds: int = 60
     inflight_megabytes: int = 160
-    wait_milliseconds_max: int = 750
+    wait_milliseconds_max: int = 500
     archive: str = ""
     seal_after_days: int = 0
     keep_raw_days: int = 0

@@ -29,7 +29,7 @@ from tollbook.values.ids import event_id
 INLINE_BYTES_MAX: Final = 1_000_000
 BODY_SECONDS: Final = 60
 INFLIGHT_BYTES_MAX: Final = 160_000_000
-WAIT_MILLISECONDS_MAX: Final = 750
+WAIT_MILLISECONDS_MAX: Final = 500
 
 _ENCODER: Final = msgspec.json.Encoder()
 
