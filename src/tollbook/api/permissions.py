@@ -113,7 +113,12 @@ ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
 }
 
 
-_SCOPES: Final = {(method, path.replace(":path}", "}")): s for (method, path), s in ROUTES.items()}
+def _plain(path: str) -> str:
+    # The OpenAPI document writes {source}, where a route says that it may hold slashes.
+    return path.replace(":path}", "}")
+
+
+_SCOPES: Final = {(method, _plain(path)): scope for (method, path), scope in ROUTES.items()}
 
 
 def needed_scope(method: str, path: str) -> Scope | None:
@@ -121,11 +126,6 @@ def needed_scope(method: str, path: str) -> Scope | None:
     if method == "HEAD":
         method = "GET"
     return _SCOPES.get((method, _plain(path)), Scope.ADMIN)
-
-
-def _plain(path: str) -> str:
-    # The OpenAPI document writes {source}, where a route says that it may hold slashes.
-    return path.replace(":path}", "}")
 
 
 def is_open(path: str) -> bool:

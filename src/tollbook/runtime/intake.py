@@ -265,12 +265,15 @@ class Desk:
         with self._database.transaction() as connection:
             state = store.master_data_state(connection)
             if state != self._state:
-                self._admission, self._tally = _known(
-                    connection,
-                    at=self._clock.now(),
+                catalog = load_catalog(connection, known_at=self._clock.now())
+                crosswalk = store.read_crosswalk(connection)
+                self._admission = build_admission(
+                    catalog,
+                    crosswalk,
                     future_hours_max=self._future_hours_max,
                     takes_any_age=self._takes_any_age,
                 )
+                self._tally = Tally.of(catalog, crosswalk)
                 self._state = state
 
     def _count(self, connection: Connection, events: Sequence[Admitted], receipt: int) -> None:
@@ -291,20 +294,12 @@ def current_admission(
     connection: Connection, *, at: datetime, future_hours_max: int, takes_any_age: bool = False
 ) -> Admission:
     """Read what the door knows at an instant."""
-    return _known(
-        connection, at=at, future_hours_max=future_hours_max, takes_any_age=takes_any_age
-    )[0]
-
-
-def _known(
-    connection: Connection, *, at: datetime, future_hours_max: int, takes_any_age: bool
-) -> tuple[Admission, Tally]:
-    catalog = load_catalog(connection, known_at=at)
-    crosswalk = store.read_crosswalk(connection)
-    admission = build_admission(
-        catalog, crosswalk, future_hours_max=future_hours_max, takes_any_age=takes_any_age
+    return build_admission(
+        load_catalog(connection, known_at=at),
+        store.read_crosswalk(connection),
+        future_hours_max=future_hours_max,
+        takes_any_age=takes_any_age,
     )
-    return admission, Tally.of(catalog, crosswalk)
 
 
 class Intake:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from tollbook.flow.capture.completeness.store import watermarks
 from tollbook.observe.metrics import Numbers
 from tollbook.runtime.reading import read_numbers
 from tollbook.storage.database import Connection
@@ -101,23 +102,14 @@ def _errors(connection: Connection) -> list[dict[str, str]]:
 def _sources(connection: Connection, at: datetime) -> list[dict[str, Any]]:
     """Return how far each source that is read lags, and how old what it declared complete is."""
     found: dict[str, dict[str, Any]] = {}
-    if _exists(connection, "source_report"):
-        for source, lag in connection.execute(
-            """select source, sum(backlog_records)::bigint from source_report
-               where reported_at > %s - interval '1 minute' group by source order by source""",
-            [at],
-        ):
-            found[source] = {"source": source, "lag": lag, "age": None}
-    if _exists(connection, "source_watermark"):
-        for source, until in connection.execute(
-            """select distinct on (source) source, complete_until from source_watermark
-               order by source, sequence desc"""
-        ):
-            shown = found.setdefault(source, {"source": source, "lag": None, "age": None})
-            shown["age"] = max(0, int((at - until).total_seconds()))
+    for source, lag in connection.execute(
+        """select source, sum(backlog_records)::bigint from source_report
+           where reported_at > %s - interval '1 minute' group by source order by source""",
+        [at],
+    ):
+        found[source] = {"source": source, "lag": lag, "age": None}
+    for declared in watermarks(connection):
+        nothing = {"source": declared.source, "lag": None, "age": None}
+        shown = found.setdefault(declared.source, nothing)
+        shown["age"] = max(0, int((at - declared.complete_until).total_seconds()))
     return [found[name] for name in sorted(found)]
-
-
-def _exists(connection: Connection, table: str) -> bool:
-    row = connection.execute("select to_regclass(%s) is not null", [table]).fetchone()
-    return row is not None and bool(row[0])

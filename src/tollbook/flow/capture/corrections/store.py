@@ -256,15 +256,6 @@ def amendments(connection: Connection, digests: Sequence[bytes]) -> list[Amendme
     ]
 
 
-def door_of(connection: Connection, receipt: int) -> str:
-    """Return through which door a receipt came."""
-    row = connection.execute(
-        "select door from intake_receipt where receipt = %s", [receipt]
-    ).fetchone()
-    assert row is not None
-    return str(row[0])
-
-
 def days_of_subject(
     connection: Connection, subject: str, first: date, until: date
 ) -> list[tuple[date, str]]:
