@@ -12,14 +12,12 @@ from tollbook.sdk.drops.place import (
     MANIFEST_SUFFIX,
     MARKER_SUFFIX,
     DropObject,
-    is_data,
     is_unfinished,
 )
-from tollbook.sdk.drops.settling import Settling
+from tollbook.sdk.drops.settling import CompleteWhen, Settling, complete_files
 
 # When a file is complete: it did not change for a while, its name is that of a finished upload, or
 # a file NAME.done lies beside it.
-CompleteWhen = Literal["stable", "renamed", "marker"]
 WhenDone = Literal["keep", "move"]
 
 DONE_FOLDER: Final = "_done"
@@ -64,12 +62,9 @@ class DirectoryPlace:
             raise Blocked(
                 "capture.place_denied", f"{self._root} cannot be listed ({error}): allow it."
             ) from error
-        for name in sorted(entries):
-            if name <= key:
-                continue
-            found = entries[name]
-            if not is_data(name) or self._is_complete(found, entries):
-                yield found
+        yield from complete_files(
+            entries, after=key, complete_when=self._complete_when, settling=self._settling
+        )
 
     def news(self, wait_seconds: float) -> Sequence[DropObject]:
         """Return nothing."""
@@ -132,11 +127,6 @@ class DirectoryPlace:
                         yield key, _object(key, entry.stat(follow_symlinks=False))
                     except FileNotFoundError:
                         continue
-
-    def _is_complete(self, found: DropObject, entries: dict[str, DropObject]) -> bool:
-        if self._complete_when == "marker":
-            return found.key + MARKER_SUFFIX in entries
-        return self._complete_when == "renamed" or self._settling.is_settled(found)
 
 
 def _object(key: str, stat: os.stat_result) -> DropObject:

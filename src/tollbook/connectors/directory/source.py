@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from tollbook.connectors.directory.place import CompleteWhen, DirectoryPlace, WhenDone
+from tollbook.connectors.directory.place import DirectoryPlace, WhenDone
 from tollbook.sdk.drops.options import Options
 from tollbook.sdk.drops.rule import read_drop_rule
-from tollbook.sdk.drops.settling import Settling
+from tollbook.sdk.drops.settling import CompleteWhen, Settling
 from tollbook.sdk.drops.source import DropSource
 from tollbook.values.clock import Clock
 

@@ -15,13 +15,11 @@ from tollbook.sdk.drops.place import (
     MANIFEST_SUFFIX,
     MARKER_SUFFIX,
     DropObject,
-    is_data,
     is_unfinished,
 )
-from tollbook.sdk.drops.settling import Settling
+from tollbook.sdk.drops.settling import CompleteWhen, Settling, complete_files
 from tollbook.sdk.drops.spool import spool
 
-CompleteWhen = Literal["stable", "renamed", "marker"]
 WhenDone = Literal["keep", "move"]
 
 DONE_FOLDER: Final = "_done"
@@ -77,12 +75,9 @@ class SftpPlace:
             raise Blocked(
                 "capture.no_such_place", f"{self._identity} cannot be listed: {failure.message}"
             ) from failure
-        for name in sorted(entries):
-            if name <= key:
-                continue
-            found = entries[name]
-            if not is_data(name) or self._is_complete(found, entries):
-                yield found
+        yield from complete_files(
+            entries, after=key, complete_when=self._complete_when, settling=self._settling
+        )
 
     def news(self, wait_seconds: float) -> Sequence[DropObject]:
         """Return nothing."""
@@ -151,11 +146,6 @@ class SftpPlace:
                 _LOG.warning("object_name_unreadable", object=ascii(key))
             elif stat.S_ISREG(mode):
                 yield key, _object(key, entry.attrs)
-
-    def _is_complete(self, found: DropObject, entries: dict[str, DropObject]) -> bool:
-        if self._complete_when == "marker":
-            return found.key + MARKER_SUFFIX in entries
-        return self._complete_when == "renamed" or self._settling.is_settled(found)
 
 
 def _object(key: str, attributes: asyncssh.SFTPAttrs) -> DropObject:

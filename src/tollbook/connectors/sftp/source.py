@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from tollbook.connectors.sftp.place import CompleteWhen, SftpPlace, WhenDone
+from tollbook.connectors.sftp.place import SftpPlace, WhenDone
 from tollbook.connectors.sftp.session import Login, Session
 from tollbook.errors import Rejected
 from tollbook.sdk.drops.options import Options
 from tollbook.sdk.drops.rule import read_drop_rule
-from tollbook.sdk.drops.settling import FOREIGN_CLOCK, Settling
+from tollbook.sdk.drops.settling import FOREIGN_CLOCK, CompleteWhen, Settling
 from tollbook.sdk.drops.source import DropSource
 from tollbook.values.clock import Clock
 
