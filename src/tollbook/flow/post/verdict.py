@@ -16,8 +16,9 @@ Answer = Receipt | PendingRemote | Failure | None
 IN_DOUBT: Final = "post.in_doubt"
 DIFFERS: Final = "post.differs"
 PENDING_TOO_LONG: Final = "post.pending_too_long"
-# As connectors spell it: the ERP takes no more requests now.
+# As connectors spell it: the ERP takes no more requests now, or lets us in no more at all.
 THROTTLED: Final = "post.throttled"
+UNAVAILABLE: Final = "post.target_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,9 @@ def _doubted(posting: Posting, signal: Signal, *, since: datetime, terms: Terms)
 
 
 def _wait(posting: Posting, failure: Failure, policy: DeliveryPolicy) -> timedelta:
-    return max(backoff(policy, posting), _retry_after(failure))
+    # Sooner would be before delivery to the target goes on: only another thread could take it.
+    shut = policy.circuit_seconds if failure.code == UNAVAILABLE else 0
+    return max(backoff(policy, posting), _retry_after(failure), timedelta(seconds=shut))
 
 
 def _retry_after(failure: Failure) -> timedelta:
