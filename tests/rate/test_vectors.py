@@ -8,50 +8,18 @@ from typing import Any
 
 import pytest
 
-from rate.slow_model import amount, payable
-from rate.vectors import NOVEMBER, cases, usage, written
+from rate.vectors import NOVEMBER, cases
 from tollbook.flow.rate.commit import overage_parts, shortfall_parts
 from tollbook.flow.rate.difference import Earlier, decide
-from tollbook.flow.rate.evaluate import price_of
-from tollbook.flow.rate.price import multiplied_out, price_usage
+from tollbook.flow.rate.price import multiplied_out
 from tollbook.flow.rate.rated import RatedCharge
 from tollbook.flow.rate.working import total
 from tollbook.ledger.credits import GrantBalance, draw_down, usable
 from tollbook.records.charge import Charge, ChargePart, PriceVersion
 from tollbook.records.commercial import Commitment
 from tollbook.values.ids import ChargeId, CustomerId, EntityId
-from tollbook.values.money import Precise, minor_exponent, money_of, settle
+from tollbook.values.money import Precise, money_of
 from tollbook.values.quantity import plain
-
-PRICED = ("unit", "graduated", "volume", "package", "flat", "minimum", "included", "rounding")
-
-
-@pytest.mark.parametrize("case", cases(*PRICED))
-def test_a_quantity_costs_what_the_vector_says(case: dict[str, Any]) -> None:
-    price = price_of(case["price"], name="vector")
-
-    charge = price_usage(usage(Decimal(case["quantity"])), price)
-
-    settled = settle(charge.amount, charge.rounding)
-    assert charge.amount.value == Decimal(case["amount"])
-    assert f"{settled.money.major:f}" == case["payable"]
-    if "parts" in case:
-        assert [written(part) for part in charge.parts] == case["parts"]
-    if "residue" in case:
-        assert settled.residue == Decimal(case["residue"])
-    assert multiplied_out(charge) == charge
-
-
-@pytest.mark.parametrize("case", cases(*PRICED))
-def test_the_slow_model_agrees_with_every_vector(case: dict[str, Any]) -> None:
-    price = case["price"]
-    decimals = minor_exponent(price["currency"])
-
-    exact = amount(price, Fraction(case["quantity"]))
-
-    assert exact == Fraction(case["amount"])
-    rounded = payable(exact, decimals, price.get("rounding", "half_even"))
-    assert rounded == Fraction(case["payable"])
 
 
 @pytest.mark.parametrize("case", cases("commit"))
@@ -130,7 +98,3 @@ def _rated(truth: Decimal) -> RatedCharge:
 
 def _amount(rated: RatedCharge | None) -> str:
     return "none" if rated is None else plain(rated.charge.amount.value)
-
-
-def test_there_are_many_priced_vectors() -> None:
-    assert len(cases(*PRICED)) >= 80

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tollbook.records.charge import ChargePart
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.ids import CustomerId, MeterId, UsageId
 from tollbook.values.period import Month
@@ -36,10 +35,3 @@ def usage(quantity: Decimal) -> MeteredUsage:
         quantity=quantity,
         event_count=1,
     )
-
-
-def written(part: ChargePart) -> str:
-    """Write a part as the vectors do."""
-    per = "" if part.per == 1 else f" / {plain(part.per)}"
-    sides = f"{plain(part.quantity)} x {plain(part.unit_price)}{per} = {plain(part.amount)}"
-    return f"{part.label}: {sides}"

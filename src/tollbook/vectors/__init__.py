@@ -1,0 +1,1 @@
+"""Amounts as finance writes them down, run through the code that computes them in production."""

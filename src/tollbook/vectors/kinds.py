@@ -1,0 +1,14 @@
+"""Which production code a kind of vector goes through."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from tollbook.vectors import price
+
+# A kind takes what is given, every scalar a text, and returns all that a vector may expect. It
+# raises Failure for what production refuses, and Rejected `vectors.invalid` for what it cannot read.
+Run = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+KINDS: Final[Mapping[str, Run]] = {
+    "price": price.run,
+}
