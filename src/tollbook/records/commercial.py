@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
+from tollbook.records.adjustment import Adjustment
 from tollbook.records.charge import PriceVersion
 from tollbook.values.ids import CustomerId, EntityId, MeterId
 
@@ -170,6 +171,7 @@ class Contract:
 
     A version is never edited; an amendment is the next version with its own `effective_from`. Its
     days begin and end in `zone` (an IANA name); the customer's when empty, then the entity's.
+    `adjustments` are discounts, minimums and maximums over its lines, in the order they apply.
     """
 
     contract_id: str
@@ -186,6 +188,7 @@ class Contract:
     credits: tuple[CreditGrant, ...] = ()
     purchase_order: str = ""
     zone: str = ""
+    adjustments: tuple[Adjustment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
