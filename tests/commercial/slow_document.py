@@ -36,7 +36,8 @@ def divided(total: int, weights: Sequence[Fraction]) -> list[int]:
 def document(given: Mapping[str, Any]) -> dict[str, Any]:
     """Lines, discounts, limits: the net cents of each line and of the lines that are added."""
     gross = [cents(Fraction(line["amount"]), "half_even") for line in given["lines"]]
-    net, added = list(gross), []
+    net = list(gross)
+    added: list[int] = []
     for rule in given["adjustments"]:
         scope = [at for at, line in enumerate(given["lines"]) if _is_for(rule, line)]
         if rule["kind"] == "minimum":

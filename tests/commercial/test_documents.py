@@ -91,14 +91,15 @@ def test_allowances_come_to_the_same_as_unit_by_unit() -> None:
     chance = Random(6)
     for _ in range(RUNS):
         usages = [str(chance.randint(0, 60)) for _ in range(chance.randint(1, 5))]
-        shared = {"pool": str(chance.randint(0, 120)), "usages": usages}
+        roll_over = {"periods": str(chance.randint(0, 3))}
+        if chance.random() < 0.5:
+            roll_over["cap"] = str(chance.randint(0, 60))
+        shared: dict[str, Any] = {"pool": str(chance.randint(0, 120)), "usages": usages}
         given = {
             "allowance": str(chance.randint(0, 50)),
             "usages": usages,
-            "roll_over": {"periods": str(chance.randint(0, 3))},
+            "roll_over": roll_over,
         }
-        if chance.random() < 0.5:
-            given["roll_over"]["cap"] = str(chance.randint(0, 60))
 
         found = run("allowance", given)["periods"]
         pooled = run("allowance", shared)
@@ -134,7 +135,8 @@ def test_credit_memos_come_to_the_same_as_cent_by_cent() -> None:
     for _ in range(RUNS):
         net = chance.randint(1, 5000)
         lines = [{"net": f"{net / Decimal(100)}", "tax": money(chance, net // 4 + 1)}]
-        left, memos = net, []
+        left = net
+        memos: list[dict[str, Any]] = []
         while left and len(memos) < 4:
             part = left if len(memos) == 3 else chance.randint(1, left)
             memos.append({"lines": [{"line": "1", "net": f"{part / Decimal(100)}"}]})

@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from tollbook.masterdata.catalog import Catalog, Version
+from tollbook.masterdata.check_adjustments import check_adjustments
 from tollbook.masterdata.check_prices import check_price
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.masterdata.references import (
@@ -41,6 +42,8 @@ def check_contract(version: Version, catalog: Catalog) -> Iterator[Finding]:
     yield from _items(contract, catalog)
     yield from _commitment(contract, catalog)
     yield from _credits(contract, catalog)
+    yield from check_adjustments(contract.adjustments, ("adjustments",))
+    yield from _adjusted_products(contract)
 
 
 def check_contracts_together(catalog: Catalog) -> Iterator[tuple[Version, Finding]]:
@@ -172,6 +175,17 @@ def _credits(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
             message = f"grant id {grant.grant_id} is used twice: give each grant its own."
             yield Finding("grant_taken", message, ("credits", at))
         yield from _grant(grant, contract, catalog, ("credits", at))
+
+
+def _adjusted_products(contract: Contract) -> Iterator[Finding]:
+    sold = {item.product_id for item in contract.items}
+    for at, rule in enumerate(contract.adjustments):
+        for product in (*rule.products, *filter(None, [rule.product_id])):
+            if product not in sold:
+                message = (
+                    f"{rule.adjustment_id} is for {product}, which the contract does not sell."
+                )
+                yield Finding("adjustment", message, ("adjustments", at))
 
 
 def _grant(

@@ -37,7 +37,13 @@ def rate(connection: Connection, *, catalog: Catalog, month: Month, at: datetime
     store.lock(connection)
     history = store.history_of(connection, month)
     usages = latest_usages(connection, month)
-    truth = month_truth(catalog, month, usages, balances_without(connection, month))
+    truth = month_truth(
+        catalog,
+        month,
+        usages,
+        balances_without(connection, month),
+        store.discounts_given(connection, month),
+    )
     decisions = {
         obligation: decide(truth.charges.get(obligation), history.get(obligation, []))
         for obligation in sorted(truth.charges.keys() | history.keys())

@@ -12,9 +12,11 @@ from fractions import Fraction
 from typing import Literal
 
 from tollbook.flow.tax.determine import AppliedRate
+from tollbook.records.charge import REDUCTIONS
 from tollbook.records.invoice import InvoiceLine, TaxLine
 from tollbook.records.parties import LegalEntity
-from tollbook.values.money import Money, Rounding, settle_together
+from tollbook.values.money import Money, Rounding, settle_fraction, settle_together, sum_money
+from tollbook.values.period import Period
 
 TaxRounding = Literal["line", "document", "total"]
 
@@ -35,10 +37,15 @@ def policy_of(entity: LegalEntity) -> TaxPolicy:
 def tax_lines(
     lines: Sequence[InvoiceLine], rates: Mapping[str, AppliedRate], policy: TaxPolicy
 ) -> tuple[TaxLine, ...]:
-    """Return one tax line for each line that is taxed; a line of 0 or of an untaxed class has none."""
+    """Return one tax line for each line that is taxed; a line of 0 or of an untaxed class has none.
+
+    What is taken off a line is rounded together with it: the tax is that of the net amount.
+    """
     taxed = [line for line in lines if line.tax_class in rates and line.amount.minor != 0]
     bases = [line.amount for line in taxed]
     amounts = tax_amounts(bases, [(rates[line.tax_class],) for line in taxed], policy)
+    if policy.level == "line":
+        amounts = _with_reductions(taxed, amounts, rates, policy)
     return tuple(
         TaxLine(
             line_no=line.line_no,
@@ -52,6 +59,27 @@ def tax_lines(
         for line, (amount,) in zip(taxed, amounts, strict=True)
         for rate in (rates[line.tax_class],)
     )
+
+
+def _with_reductions(
+    taxed: Sequence[InvoiceLine],
+    amounts: Sequence[tuple[Money, ...]],
+    rates: Mapping[str, AppliedRate],
+    policy: TaxPolicy,
+) -> list[tuple[Money, ...]]:
+    """Give the last line of each reduced product the rest of the tax of what is left of it."""
+    groups: dict[tuple[str, Period, str], list[int]] = defaultdict(list)
+    for at, line in enumerate(taxed):
+        groups[line.product_id, line.period, line.tax_class].append(at)
+    found = list(amounts)
+    for (_, _, tax_class), members in groups.items():
+        if any(taxed[at].kind in REDUCTIONS for at in members):
+            net = sum(Fraction(taxed[at].amount.major) for at in members)
+            currency = taxed[members[0]].amount.currency
+            tax = settle_fraction(net * Fraction(rates[tax_class].rate), currency, policy.rounding)
+            others = sum_money([found[at][0] for at in members[:-1]], currency)
+            found[members[-1]] = (tax - others,)
+    return found
 
 
 def tax_amounts(
