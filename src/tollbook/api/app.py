@@ -127,7 +127,12 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(queue, limits))
     read_body = body_reader(seconds_max=app.settings.body_seconds)
-    metrics = MetricsDoor(desk, app.database, app.clock)
+    metrics = MetricsDoor(
+        desk,
+        app.database,
+        app.clock,
+        first_hours_max=app.settings.metric_first_hours_max,
+    )
     api.router.routes.extend(otlp_routes(metrics, read_body))
     hooks = Hooks(desk, app.clock, app.settings.sources)
     api.router.routes.extend(hook_routes(hooks, read_body))
