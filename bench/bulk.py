@@ -2,7 +2,8 @@
 
 Writes files of prepared events, imports each with `tollbook events import` (as many at a time as
 `--processes`), and proves the result by SQL. With `--grow` it does so again and again into one database and
-reports each round, so that the cost of stored history shows.
+reports each round, so that the cost of stored history shows. `--days` says over how many days in a row all of
+the events fall.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import feed
@@ -20,22 +22,36 @@ from tollbook.storage.database import Database
 from tollbook.storage.migrate import migrate
 
 
-def write(directory: Path, *, first: int, events: int, files: int) -> list[Path]:
-    """Write events to files of equal length, in order."""
-    paths = []
+def write(directory: Path, *, first: int, events: int, files: int, a_day: int) -> list[Path]:
+    """Write events to files of equal length, in order, all files at the same time."""
     share = events // files
-    for number in range(files):
-        paths.append(directory / f"usage-{first}-{number}.jsonl")
-        with paths[-1].open("wb") as out:
-            out.writelines(
-                line + b"\n"
-                for line in feed.lines(share, seed=first + number, first=first + number * share)
+    paths = [directory / f"usage-{first}-{number}.jsonl" for number in range(files)]
+    with ProcessPoolExecutor(files) as pool:
+        written = [
+            pool.submit(
+                write_file,
+                path,
+                share,
+                seed=first + number,
+                first=first + number * share,
+                a_day=a_day,
             )
+            for number, path in enumerate(paths)
+        ]
+        for one in written:
+            one.result()
     return paths
 
 
-def take(paths: list[Path], environment: dict[str, str]) -> tuple[float, float]:
-    """Import the files, all at the same time; return seconds and processor seconds."""
+def write_file(path: Path, events: int, *, seed: int, first: int, a_day: int) -> None:
+    """Write one file of events."""
+    feed.EVENTS_A_DAY = a_day
+    with path.open("wb") as out:
+        out.writelines(line + b"\n" for line in feed.lines(events, seed=seed, first=first))
+
+
+def take(paths: list[Path], environment: dict[str, str]) -> tuple[float, float, int]:
+    """Import the files, all at the same time; return seconds, processor seconds and MB of the largest."""
     began = time.perf_counter()
     running = [
         subprocess.Popen(
@@ -45,12 +61,13 @@ def take(paths: list[Path], environment: dict[str, str]) -> tuple[float, float]:
         )
         for path in paths
     ]
-    spent = 0.0
+    spent, largest = 0.0, 0
     for process in running:
         _, status, usage = os.wait4(process.pid, 0)
         assert status == 0, status
         spent += usage.ru_utime + usage.ru_stime
-    return time.perf_counter() - began, spent
+        largest = max(largest, usage.ru_maxrss // 1000)
+    return time.perf_counter() - began, spent, largest
 
 
 def main() -> None:
@@ -58,7 +75,10 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000, help="in each round")
     parser.add_argument("--processes", type=int, default=2, help="files imported at a time")
     parser.add_argument("--rounds", "--grow", type=int, default=1, dest="rounds")
+    parser.add_argument("--days", type=int, help="all events fall on; otherwise a million a day")
     options = parser.parse_args()
+    total = options.events * options.rounds
+    a_day = -(-total // options.days) if options.days else feed.EVENTS_A_DAY
     print(f"# {feed.machine()}")
     with tempfile.TemporaryDirectory(prefix="tollbook-bench-", ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o755)
@@ -74,9 +94,10 @@ def main() -> None:
                     first=number * options.events,
                     events=options.events,
                     files=options.processes,
+                    a_day=a_day,
                 )
                 before = feed.cpu_seconds(server.pid)
-                seconds, python = take(paths, environment)
+                seconds, python, largest = take(paths, environment)
                 stored_cpu = feed.cpu_seconds(server.pid) - before
                 for path in paths:
                     path.unlink()
@@ -86,7 +107,7 @@ def main() -> None:
                     f"{f'file, {options.processes} at a time, {stored:,} then stored':44}"
                     f"{options.events / seconds:>10,.0f} events a second   CPU us an event: "
                     f"python {python / options.events * 1e6:.1f}, "
-                    f"database {stored_cpu / options.events * 1e6:.1f}",
+                    f"database {stored_cpu / options.events * 1e6:.1f}   largest process {largest} MB",
                     flush=True,
                 )
             if options.rounds == 1:
