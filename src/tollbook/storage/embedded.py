@@ -79,7 +79,7 @@ DEFAULT_SETTINGS: Mapping[str, str] = MappingProxyType(
         "max_wal_size": "8GB",
         "wal_buffers": "64MB",
         "checkpoint_timeout": "15min",
-        # "on" is pglz, which took half as much time as storing the events; lz4 is not in every build.
+        # "on" is pglz, which took as much time as storing the events; lz4 is not in every build.
         "wal_compression": "off",
         "jit": "off",
         "timezone": "UTC",
