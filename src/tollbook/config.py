@@ -69,7 +69,8 @@ class Settings:
     `issuer`, `issuer_audience` and `issuer_keys` (a URL or a file) let tokens of one issuer in.
     The rates are those of a caller whose key says nothing; 0 is no limit.
     `inflight_megabytes` is what all bodies in one process may hold at a time.
-    `wait_milliseconds_max` is how old the oldest waiting event may be before more are refused.
+    `wait_milliseconds_max` is how long events may wait for the database, or would, before
+    more are refused.
     `metric_first_hours_max` is for how long the first running total seen of a metric may count.
     `archive` is where sealed days are kept: a directory (empty = `archive` in the home) or
     `s3://BUCKET/PREFIX`. `seal_after_days` 0 = the worker seals nothing by itself; `keep_raw_days`
