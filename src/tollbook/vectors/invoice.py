@@ -13,7 +13,7 @@ from tollbook.masterdata.check_adjustments import adjustment_problems
 from tollbook.masterdata.documents import read_record
 from tollbook.records.adjustment import Adjustment
 from tollbook.values.money import ROUNDINGS, Money, Precise, Rounding, settle, sum_money
-from tollbook.vectors.given import choice, invalid, items, mapping, number, only, text
+from tollbook.vectors.given import choice, exact, invalid, items, mapping, number, only, text
 from tollbook.vectors.tax import policy_in
 
 
@@ -77,7 +77,7 @@ def _line(given: Mapping[str, Any], currency: str) -> Due:
 
 
 def _rule(given: Mapping[str, Any]) -> Adjustment:
-    rule, problems = read_record(Adjustment, given, source="adjustments")
+    rule, problems = read_record(Adjustment, exact(given), source="adjustments")
     if rule is None:
         raise invalid("; ".join(problem.message.rstrip(".") for problem in problems))
     refused = adjustment_problems(rule)
