@@ -85,6 +85,7 @@ ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
     ("GET", "/v1/master-data/{kind}/{key}"): Scope.MASTERDATA_READ,
     ("POST", "/v1/master-data/plan"): Scope.MASTERDATA_READ,
     ("POST", "/v1/master-data/apply"): Scope.MASTERDATA_WRITE,
+    ("POST", "/v1/master-data/effect"): Scope.MASTERDATA_WRITE,
     ("POST", "/v1/price-evaluations"): Scope.MASTERDATA_READ,
     ("GET", "/v1/usage"): Scope.USAGE_READ,
     ("GET", "/v1/usage/current"): Scope.USAGE_READ,

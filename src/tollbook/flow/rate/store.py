@@ -95,6 +95,12 @@ def counted_with(connection: Connection, charge_id: str) -> list[RatedCharge]:
     return [earlier.rated for earlier in found]
 
 
+def charged_months(connection: Connection) -> list[Month]:
+    """Return the service months that have charges, in order."""
+    rows = connection.execute("select distinct service_month from charge order by 1")
+    return [Month.parse(row[0]) for row in rows]
+
+
 def discounts_given(connection: Connection, month: Month) -> dict[str, dict[str, Money]]:
     """Return contract -> adjustment -> what it took off in the months before; negative."""
     found: dict[str, dict[str, Money]] = defaultdict(dict)
