@@ -48,8 +48,8 @@ def test_a_price_fix_tells_its_effect_and_stores_nothing(
     # 1501 large: 1000 x 0.01 + 501 x 0.0075 = 13.7575, then 1501 x 0.005 = 7.505. Beta's commitment
     # of 100 takes up what its usage loses; coral's credits pay less.
     assert differences["acme", "large", "usage"] == (Decimal("13.7575"), Decimal("7.505"))
-    assert differences["acme", "support", "fixed"] == (1200, 1000)
-    assert differences["beta", "large", "commitment_shortfall"] == (Decimal("82.5"), 90)
+    assert differences["acme", "support", "fixed"] == (Decimal(1200), Decimal(1000))
+    assert differences["beta", "large", "commitment_shortfall"] == (Decimal("82.5"), Decimal(90))
     assert effect["months"] == ["2023-11"]
     assert charges(month) == before
 

@@ -96,6 +96,7 @@ ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
     ("GET", "/v1/invoices/{reference}"): Scope.BILLING_READ,
     ("GET", "/v1/invoices/{reference}/revenue-schedules"): Scope.BILLING_READ,
     ("GET", "/v1/invoices/{reference}/verification"): Scope.BILLING_READ,
+    ("GET", "/v1/invoices/{reference}/why"): Scope.BILLING_READ,
     ("POST", "/v1/invoices/approve"): Scope.BILLING_APPROVE,
     ("GET", "/v1/revenue"): Scope.BILLING_READ,
     ("GET", "/v1/postings"): Scope.BILLING_READ,
