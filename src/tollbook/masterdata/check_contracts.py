@@ -38,6 +38,9 @@ def check_contract(version: Version, catalog: Catalog) -> Iterator[Finding]:
     if book is not None and book.currency != contract.currency:
         message = f"price book {book.price_book_id} is in {book.currency}, not {contract.currency}."
         yield Finding("currency_mismatch", message, ("price_book",))
+    if contract.bill_to is not None:
+        key = contract.bill_to
+        yield from check_reference(catalog, "customer", key, since=since, path=("bill_to",))
     yield from _same_parties(contract, catalog)
     yield from _items(contract, catalog)
     yield from _commitment(contract, catalog)
@@ -76,7 +79,7 @@ def _versions(catalog: Catalog, contract_id: str) -> list[Contract]:
 
 def _same_parties(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     first = _versions(catalog, contract.contract_id)[0]
-    for name in ("customer_id", "entity_id", "currency", "zone"):
+    for name in ("customer_id", "entity_id", "currency", "zone", "bill_to"):
         if getattr(contract, name) != getattr(first, name):
             word = name.removesuffix("_id")
             message = f"an amendment cannot change the {word}: end this contract, make another."

@@ -171,6 +171,7 @@ class Contract:
 
     A version is never edited; an amendment is the next version with its own `effective_from`. Its
     days begin and end in `zone` (an IANA name); the customer's when empty, then the entity's.
+    `bill_to` is the customer that pays, where it is another: a parent for its children.
     `adjustments` are discounts, minimums and maximums over its lines, in the order they apply.
     """
 
@@ -189,6 +190,7 @@ class Contract:
     purchase_order: str = ""
     zone: str = ""
     adjustments: tuple[Adjustment, ...] = ()
+    bill_to: CustomerId | None = None
 
 
 @dataclass(frozen=True, slots=True)

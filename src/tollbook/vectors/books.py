@@ -60,7 +60,7 @@ class Books:
         for found in self.history.values():
             for one in found:
                 if one.rated.month == month and not one.is_billed and not one.is_superseded:
-                    groups[terms_of(one.rated)].append(one.rated)
+                    groups[terms_of(one.rated, catalog)].append(one.rated)
         bundles = []
         for terms, charges in sorted(groups.items()):
             corrects = terms.first_id if terms.first_id in self.issued else None

@@ -37,7 +37,7 @@ _CREDITS: Final[frozenset[ChargeKind]] = frozenset({"credit_purchase", "credit_a
 
 @dataclass(frozen=True, slots=True, order=True)
 class Terms:
-    """What one document is for: a contract's month, with one seller, one buyer, one currency."""
+    """What one document is for: a contract's month, with one seller, one payer, one currency."""
 
     entity_id: EntityId
     contract_id: str
@@ -66,14 +66,15 @@ class Bundle:
     corrects: InvoiceId | None
 
 
-def terms_of(rated: RatedCharge) -> Terms:
+def terms_of(rated: RatedCharge, catalog: Catalog) -> Terms:
     """Return the terms that a charge is billed on."""
     charge = rated.charge
+    payer = _contract(charge, catalog).bill_to or charge.customer_id
     return Terms(
         entity_id=rated.entity_id,
         contract_id=charge.contract_id,
         month=rated.month,
-        customer_id=charge.customer_id,
+        customer_id=payer,
         currency=charge.amount.currency,
     )
 
