@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 
 from small_month import SmallMonth
+from tollbook.flow.invoice.store import issued_invoices
 from tollbook.reports.verify import verify
+from tollbook.values.period import Month
 
 RULES = """contracts: [{id: acme-1, version: 2, customer: acme, entity: us, currency: USD,
   price_book: usd, effective_from: 2023-11-01,
@@ -83,3 +85,27 @@ def test_the_tax_is_that_of_the_net_amount(adjusted: SmallMonth) -> None:
     assert [tax.amount.major for tax in memo.taxes] == [
         Decimal("-0.14"), Decimal("-0.03"), Decimal("-10.00"), Decimal("8.46"),
     ]  # fmt: skip
+
+
+def test_a_years_commitment_is_trued_up_in_its_last_month(month: SmallMonth) -> None:
+    month.later(
+        """contracts: [{id: beta-1, version: 2, customer: beta, entity: us, currency: USD,
+        price_book: usd, effective_from: 2023-01-01, items: [large],
+        commitment: {annual_amount: 100}}]"""
+    )
+    month.run()
+    month.run(month=Month(2023, 12))
+
+    # November used 10 + 7.50; its monthly shortfall of 82.50 is taken back, and owed in December.
+    shortfall = "commitment_shortfall"
+    assert lines(month, "US-CM-000001") == [
+        (shortfall, "large", "Correction: Commitment shortfall", Decimal("-82.50"))
+    ]
+    with month.database.transaction() as connection:
+        [december] = issued_invoices(connection, Month(2023, 12))
+        found = verify(connection, str(december.number))
+    assert [(one.kind, one.amount.major) for one in december.lines] == [
+        (shortfall, Decimal("82.50"))
+    ]
+    assert found.wrong == ()
+    assert wrong(month) == []

@@ -146,10 +146,15 @@ def _may_apply(book: Version, contract: Contract, catalog: Catalog) -> bool:
 def _commitment(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     if contract.commitment is None:
         return
-    amount, factor = contract.commitment.monthly_amount, contract.commitment.overage_factor
+    monthly, annual = contract.commitment.monthly_amount, contract.commitment.annual_amount
+    factor = contract.commitment.overage_factor
     path: Path = ("commitment",)
+    if monthly and annual is not None:
+        message = "a commitment is for each month or for each contract year: keep one amount."
+        yield Finding("commitment", message, path)
+    amount = monthly if annual is None else annual
     if amount <= 0 or not _is_payable(amount, contract.currency):
-        message = f"monthly_amount {amount} must be more than 0 and payable in {contract.currency}."
+        message = f"the amount {amount} must be more than 0 and payable in {contract.currency}."
         yield Finding("commitment", message, (*path, "monthly_amount"))
     if factor < 1:
         message = f"overage_factor {factor} must be 1 or more: 1.2 makes overage 20 % dearer."

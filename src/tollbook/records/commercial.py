@@ -142,13 +142,16 @@ class ContractItem:
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """A monthly amount the customer owes at least; usage beyond it is charged times the factor.
+    """An amount the customer owes at least; usage beyond it is charged times the factor.
 
-    Amount in major units of the contract's currency. The shortfall is its own invoice line.
+    It is committed for each month, or for each contract year (`annual_amount`), whose shortfall is
+    owed in its last month. Amounts in major units of the contract's currency. The shortfall is its
+    own invoice line.
     """
 
-    monthly_amount: Decimal
+    monthly_amount: Decimal = Decimal(0)
     overage_factor: Decimal = Decimal(1)
+    annual_amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tollbook.flow.rate.adjusted import Line, shares_of
-from tollbook.flow.rate.commit import overage_parts, shortfall_parts
+from tollbook.flow.rate.commit import committed_parts, year_began
 from tollbook.flow.rate.fixed import fee_parts
 from tollbook.flow.rate.price import price_parts
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
-from tollbook.flow.rate.store import counted_with, discounts_given, history
+from tollbook.flow.rate.store import counted_with, discounts_given, history, used_before
 from tollbook.flow.rate.terms import started_on
 from tollbook.flow.rate.working import ZERO, total
 from tollbook.ledger.credit_store import moved_by
@@ -70,12 +70,18 @@ def _commitment(connection: Connection, rated: RatedCharge, catalog: Catalog) ->
     version = catalog.numbered("contract", charge.contract_id, charge.contract_version)
     assert version is not None, "a charge pins a contract version that exists"
     assert isinstance(version.record, Contract)
-    commitment = version.record.commitment
-    if commitment is None:
-        return ZERO
-    found = counted_with(connection, charge.charge_id)
-    parts = overage_parts if charge.kind == "overage" else shortfall_parts
-    return _sum(parts(commitment, _net_usage(found, charge.amount.currency)))
+    contract, currency = version.record, charge.amount.currency
+    started = Month.of(started_on(catalog, contract))
+    since = {contract.contract_id: year_began(started, rated.month)}
+    before = used_before(connection, since, rated.month).get(contract.contract_id)
+    workings = committed_parts(
+        contract,
+        _net_usage(counted_with(connection, charge.charge_id), currency),
+        before=before or Money(0, currency),
+        started=started,
+        month=rated.month,
+    )
+    return _sum(workings.get(charge.kind, []))
 
 
 def _adjustment(connection: Connection, rated: RatedCharge, catalog: Catalog) -> Decimal:

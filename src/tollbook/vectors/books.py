@@ -4,22 +4,26 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Final
 
 from tollbook.flow.invoice.assemble import Bundle, Terms, assemble, terms_of
 from tollbook.flow.invoice.settlement import Billed
 from tollbook.flow.rate.difference import Earlier, decide
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
-from tollbook.flow.rate.truth import Truth, month_truth
+from tollbook.flow.rate.truth import Truth, month_truth, year_spans
+from tollbook.flow.rate.working import total
 from tollbook.flow.tax.apply import policy_of, tax_lines
 from tollbook.flow.tax.determine import rates_for
 from tollbook.masterdata.catalog import Catalog
+from tollbook.records.charge import REDUCTIONS
 from tollbook.records.invoice import Invoice
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.ids import InvoiceId
-from tollbook.values.money import EXACT, Money, Precise, money_of
+from tollbook.values.money import EXACT, Money, Precise, money_of, settle
 from tollbook.values.period import Month
 
-ZERO = Decimal(0)
+ZERO: Final = Decimal(0)
+_USED: Final = {"usage", *REDUCTIONS}
 
 
 @dataclass(slots=True)
@@ -33,7 +37,14 @@ class Books:
 
     def run(self, catalog: Catalog, month: Month, usages: list[MeteredUsage]) -> list[Invoice]:
         """Rate a month and issue what is missing; the first item that cannot be rated is raised."""
-        truth = month_truth(catalog, month, usages, self._balances(month), self._given(month))
+        truth = month_truth(
+            catalog,
+            month,
+            usages,
+            self._balances(month),
+            self._given(month),
+            self._used(catalog, month),
+        )
         for refusal in truth.refusals:
             raise refusal.failure
         self._charge(truth, month)
@@ -108,6 +119,22 @@ class Books:
             for grant, amount in moved.items() if other != month else ():
                 balances = found[obligation.contract_id]
                 balances[grant] = EXACT.add(balances.get(grant, ZERO), amount)
+        return found
+
+    def _used(self, catalog: Catalog, month: Month) -> dict[str, Money]:
+        spans = year_spans(catalog, month)
+        found: dict[str, Money] = {}
+        for obligation, charges in self.history.items():
+            since = spans.get(obligation.contract_id)
+            counting = [one.rated for one in charges if not one.is_superseded]
+            is_before = since is not None and since <= charges[0].rated.month < month
+            is_usage = replace(obligation, kind="usage", rule_id="") in self.history
+            if not (counting and is_before and is_usage and obligation.kind in _USED):
+                continue
+            exact = Precise(total(one.charge.amount.value for one in counting), obligation.currency)
+            money = settle(exact, counting[-1].charge.rounding).money
+            nothing = Money(0, obligation.currency)
+            found[obligation.contract_id] = found.get(obligation.contract_id, nothing) + money
         return found
 
     def _given(self, month: Month) -> dict[str, dict[str, Money]]:

@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 from tollbook.flow.rate.working import ONE, ZERO, part
-from tollbook.records.charge import ChargePart
-from tollbook.records.commercial import Commitment
+from tollbook.records.charge import ChargeKind, ChargePart
+from tollbook.records.commercial import Commitment, Contract
 from tollbook.values.money import EXACT, Money
+from tollbook.values.period import Month
 
 
 def shortfall_parts(commitment: Commitment, used: Money) -> list[ChargePart]:
@@ -17,6 +18,42 @@ def overage_parts(commitment: Commitment, used: Money) -> list[ChargePart]:
     """Return the surcharge on a month's usage beyond the commitment; usage is charged already."""
     before = Money(0, used.currency)
     return beyond_parts(commitment.monthly_amount, commitment.overage_factor, before, used)
+
+
+def year_began(started: Month, month: Month) -> Month:
+    """Return the first month of the contract year that a month is in."""
+    return started.plus(month.minus(started) // 12 * 12)
+
+
+def is_year_end(contract: Contract, started: Month, month: Month) -> bool:
+    """Tell whether a contract year ends with a month, or the contract does within it."""
+    ends = contract.effective_until
+    is_last = ends is not None and ends <= month.plus(1).first
+    return is_last or month.plus(1).minus(started) % 12 == 0
+
+
+def committed_parts(
+    contract: Contract, used: Money, *, before: Money, started: Month, month: Month
+) -> dict[ChargeKind, list[ChargePart]]:
+    """Return the working of shortfall and overage of a month; at most one has parts.
+
+    `used` is the month's settled usage, net of what was taken off it; `before` that of the months
+    before in the contract year.
+    """
+    commitment = contract.commitment
+    if commitment is None:
+        return {}
+    if commitment.annual_amount is None:
+        return {
+            "commitment_shortfall": shortfall_parts(commitment, used),
+            "overage": overage_parts(commitment, used),
+        }
+    amount, factor = commitment.annual_amount, commitment.overage_factor
+    is_end = is_year_end(contract, started, month)
+    return {
+        "commitment_shortfall": missing_parts(amount, before + used) if is_end else [],
+        "overage": beyond_parts(amount, factor, before, used),
+    }
 
 
 def missing_parts(committed: Decimal, used: Money) -> list[ChargePart]:

@@ -1,7 +1,7 @@
 """The SQL of charges: facts that are added to, never changed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.codec import from_builtins, to_builtins
 from tollbook.values.ids import EntityId
-from tollbook.values.money import Money, Precise, money_of
+from tollbook.values.money import Money, Precise, money_of, settle
 from tollbook.values.period import Month, Period
 
 _SELECT: Final = """
@@ -113,6 +113,31 @@ def discounts_given(connection: Connection, month: Month) -> dict[str, dict[str,
     )
     for contract_id, rule_id, currency, amount in rows:
         found[contract_id][rule_id] = money_of(amount, currency)
+    return found
+
+
+def used_before(
+    connection: Connection, since: Mapping[str, Month], month: Month
+) -> dict[str, Money]:
+    """Return what contracts used, settled and net, from a month of each until this one."""
+    rows = connection.execute(
+        """select c.contract_id, c.service_month, c.currency, c.rounding, sum(c.amount)
+           from charge c left join charge_superseded s using (charge_id)
+           where c.contract_id = any(%s) and c.service_month < %s and s.charge_id is null
+             and (c.kind = 'usage' or c.kind in ('discount', 'maximum') and exists (
+                     select from charge u where u.contract_id = c.contract_id
+                         and u.kind = 'usage' and u.product_id = c.product_id
+                         and u.starts_at = c.starts_at and u.ends_at = c.ends_at))
+           group by c.contract_id, c.service_month, c.currency, c.rounding, c.kind, c.product_id,
+                    c.starts_at, c.ends_at, c.rule_id
+           order by 1, 2""",
+        [sorted(since), str(month)],
+    )
+    found: dict[str, Money] = {}
+    for contract_id, service_month, currency, rounding, amount in rows:
+        if Month.parse(service_month) >= since[contract_id]:
+            money = settle(Precise(amount, currency), rounding).money
+            found[contract_id] = found.get(contract_id, Money(0, currency)) + money
     return found
 
 
