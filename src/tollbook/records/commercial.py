@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from tollbook.records.charge import PriceVersion
+from tollbook.values.calendar import BillingCalendar
 from tollbook.values.ids import CustomerId, EntityId, MeterId
+from tollbook.values.proration import Proration
 
 Aggregation = Literal[
     "count",
@@ -170,6 +172,9 @@ class Contract:
 
     A version is never edited; an amendment is the next version with its own `effective_from`. Its
     days begin and end in `zone` (an IANA name); the customer's when empty, then the entity's.
+
+    `billing` says when its billing periods begin, calendar months without it; `proration` how a
+    fee is charged for a part of one. Contracts without either owe a fee whole.
     """
 
     contract_id: str
@@ -186,6 +191,8 @@ class Contract:
     credits: tuple[CreditGrant, ...] = ()
     purchase_order: str = ""
     zone: str = ""
+    billing: BillingCalendar | None = None
+    proration: Proration | None = None
 
 
 @dataclass(frozen=True, slots=True)

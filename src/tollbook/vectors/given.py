@@ -90,6 +90,22 @@ def mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
+def as_written(value: Any) -> Any:
+    """Return texts that are whole numbers, yes or no as such: as in a master data file."""
+    if isinstance(value, Mapping):
+        return {key: as_written(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_written(item) for item in value]
+    if isinstance(value, str) and value.isascii() and value.removeprefix("-").isdigit():
+        return int(value)
+    return {"yes": True, "true": True, "no": False, "false": False}.get(value, value)
+
+
+def optional_day(given: Mapping[str, Any], name: str) -> date | None:
+    """Read a day; none when it is not given."""
+    return day(given, name) if name in given else None
+
+
 def invalid(message: str) -> Rejected:
     """Return the refusal of what a vector gives."""
     return Rejected("vectors.invalid", f"The vector cannot be run: {message}.")

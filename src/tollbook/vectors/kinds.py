@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tollbook.vectors import price
+from tollbook.vectors import calendar, price, proration
 
 # A kind takes what is given, every scalar a text, and returns all that a vector may expect. It
 # raises Failure for what production refuses, and Rejected `vectors.invalid` for what it cannot read.
 Run = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 KINDS: Final[Mapping[str, Run]] = {
+    "calendar": calendar.run,
     "price": price.run,
+    "proration": proration.run,
 }
