@@ -47,26 +47,26 @@ _CHOSEN: Final = """
 
 # An empty customer asks for every customer; they are the first part of the group then.
 _OF_DAYS: Final = f"""
-    select w.part, w.layout, {_GROUPS} as groups, {_CHOSEN}
+    select w.part, w.layout, {_CHOSEN} {{named}}
     from asked w join usage_day r on {{mine}} r.layout = w.layout and r.hour >= w.first_day
          and r.hour < w.last_day {{inside}}"""
 
 # What lies before and after the whole days; left out where no window has such an edge.
 _BEFORE_DAYS: Final = f"""
     union all
-    select w.part, w.layout, {_GROUPS}, {_CHOSEN}
+    select w.part, w.layout, {_CHOSEN} {{named}}
     from asked w join usage_hour r on {{mine}} r.layout = w.layout and r.hour >= w.starts_at
          and r.hour < least(w.first_day, w.ends_at) {{inside}}"""
 
 _AFTER_DAYS: Final = f"""
     union all
-    select w.part, w.layout, {_GROUPS}, {_CHOSEN}
+    select w.part, w.layout, {_CHOSEN} {{named}}
     from asked w join usage_hour r on {{mine}} r.layout = w.layout
          and r.hour >= greatest(w.last_day, w.first_day) and r.hour < w.ends_at {{inside}}"""
 
 _WAITING: Final = f"""
     union all
-    select w.part, w.layout, {_GROUPS}, {_CHOSEN}
+    select w.part, w.layout, {_CHOSEN} {{named}}
     from asked w join usage_delta r on {{mine}} r.layout = w.layout and r.hour >= w.starts_at
          and r.hour < w.ends_at {{inside}}"""
 
@@ -80,11 +80,11 @@ _ANSWERED: Final = f"""
                bool_or(slot = 'total_3') as total_3
         from question group by 1, 2, 3, 4, 5, 6, 7, 8
     ), summed as materialized (
-        select part, layout, groups, sum(events)::bigint as events, sum(digest_1) as digest_1,
-               sum(digest_2) as digest_2, sum(total_1) as total_1, sum(total_2) as total_2,
+        select part, layout, array[{{names}}]::text[] as groups, sum(events)::bigint as events,
+               sum(digest_1) as digest_1, sum(digest_2) as digest_2, sum(total_1) as total_1, sum(total_2) as total_2,
                sum(total_3) as total_3, min(smallest) as smallest, max(largest) as largest,
                {{newest}} as newest
-        from ({{summed}}) r group by part, layout, groups
+        from ({{summed}}) r group by part, layout {{grouped}}
     )
     select q.no, s.groups, sum(s.events)::bigint, sum(s.digest_1), sum(s.digest_2),
            sum(case q.slot when 'total_1' then s.total_1 when 'total_2' then s.total_2
@@ -118,7 +118,7 @@ def parts_of(
         {**_values(questions), **{f"group_{n}": name for n, name in enumerate(group_by)}},
         with_deltas=with_deltas,
         mine="" if every else "r.customer_id = w.customer_id and",
-        groups=_groups(len(group_by), every=every),
+        columns=_columns(len(group_by), every=every),
         # Left out where nothing is asked: the planner thinks that it keeps one row in a thousand.
         inside=(
             "and r.dimensions::jsonb @> w.where_equal"
@@ -143,7 +143,7 @@ class _Asker:
     values: dict[str, Any]
     with_deltas: bool
     mine: str
-    groups: str
+    columns: Sequence[str]
     inside: str
 
     def rows(self) -> list[dict[Group, Parts]]:
@@ -155,10 +155,19 @@ class _Asker:
             _AFTER_DAYS if any(p.end != _day_of(p.end) for p in periods) else "",
             _WAITING if self.with_deltas else "",
         )
-        summed = "".join(branches).format(mine=self.mine, groups=self.groups, inside=self.inside)
+        # Grouped by plain columns: to make an array of each row and compare those takes longer.
+        names = [f"group_{place}" for place in range(len(self.columns))]
+        named = [f", {c} as {name}" for c, name in zip(self.columns, names, strict=True)]
+        summed = "".join(branches).format(mine=self.mine, named="".join(named), inside=self.inside)
         is_latest = any(asked.meter.aggregation == "latest" for asked in self.questions)
         newest = _NEWEST if is_latest else "null::text"
-        rows = self.connection.execute(_ANSWERED.format(summed=summed, newest=newest), self.values)
+        text = _ANSWERED.format(
+            summed=summed,
+            newest=newest,
+            names=", ".join(names),
+            grouped="".join(f", {name}" for name in names),
+        )
+        rows = self.connection.execute(text, self.values).fetchall()
         found: list[dict[Group, Parts]] = [{} for _ in self.questions]
         for no, group, events, first, second, total, smallest, largest, newest in rows:
             found[no][tuple(group)] = Parts(
@@ -254,13 +263,15 @@ class _Asker:
                 dimensions="dimensions::jsonb as dimensions", table="usage_delta_point", where=where
             )
             points = f"{points} union all {waiting}"
-        text = query.format(points=points, mine=self.mine, groups=self.groups)
+        text = query.format(
+            points=points, mine=self.mine, groups=f"array[{', '.join(self.columns)}]::text[]"
+        )
         return self.connection.execute(text, chosen).fetchall()
 
 
-def _groups(dimensions: int, *, every: bool) -> str:
+def _columns(dimensions: int, *, every: bool) -> list[str]:
     names = [f"(r.dimensions)::jsonb ->> %(group_{place})s" for place in range(dimensions)]
-    return f"array[{', '.join(['r.customer_id', *names] if every else names)}]::text[]"
+    return ["r.customer_id", *names] if every else names
 
 
 def _values(questions: Sequence[Question]) -> dict[str, Any]:
