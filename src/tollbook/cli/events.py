@@ -17,6 +17,7 @@ from rich.table import Table
 from tollbook.app import App, open_app
 from tollbook.cli import segments
 from tollbook.cli.backfill import backfill
+from tollbook.cli.file_options import file_options, file_rule
 from tollbook.cli.options import (
     by_option,
     console,
@@ -37,8 +38,6 @@ from tollbook.reports.arrival import SeenEvent, seen
 from tollbook.runtime.import_file import OTHERWISE, import_file
 from tollbook.runtime.process import collect_rarely
 from tollbook.runtime.voiding import try_void
-from tollbook.sdk.drops.options import Options
-from tollbook.sdk.drops.rows import FileRule, read_rule
 from tollbook.storage.database import Connection, decode_json
 from tollbook.values.codec import to_builtins
 
@@ -61,13 +60,7 @@ segments.add_to(events)
 
 @events.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--option",
-    "options",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="How the file is written, as in the options of a source: format, encoding, columns, ...",
-)
+@file_options
 @click.option("--mapping", help="The id of the mapping that makes events of the rows.")
 @json_option
 def import_command(
@@ -78,7 +71,8 @@ def import_command(
     Rows may be JSON, CSV, Parquet or of fixed width. Each is stored, known already, in conflict or
     kept in quarantine; importing a file again changes nothing.
     """
-    rule = _file_rule(options)
+    # Rows of another form are not guessed: each would be refused, and kept, one by one.
+    rule = replace(file_rule(options), otherwise="" if mapping else OTHERWISE)
     collect_rarely()
     with open_app() as app, _progress(file, is_quiet=is_json) as on_progress:
         imported = import_file(
@@ -281,14 +275,6 @@ def dismiss_command(conflict_id: str, *, reason: str, by: str | None) -> None:
             connection, conflict=conflict_id, by=_actor(app, by), reason=reason, at=app.clock.now()
         )
     click.echo(f"{conflict_id} is dismissed.")
-
-
-def _file_rule(given: tuple[str, ...]) -> FileRule:
-    pairs = [pair.partition("=") for pair in given]
-    options = Options({name.strip(): value for name, _, value in pairs})
-    rule = read_rule(options)
-    options.refuse_others()
-    return replace(rule, otherwise=OTHERWISE)
 
 
 @contextmanager

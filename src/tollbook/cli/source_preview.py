@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import click
 import msgspec
@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from tollbook.app import App, open_app
+from tollbook.cli.file_options import file_options, file_rule
 from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
 from tollbook.runtime.import_file import import_file
@@ -21,7 +22,7 @@ from tollbook.runtime.mapping_preview import (
     rehearse_stored,
     run_preview,
 )
-from tollbook.runtime.sample import FORMATS, SampleFormat, read_sample
+from tollbook.runtime.sample import FORMATS, read_sample
 from tollbook.sdk.drops.rows import FileRule
 from tollbook.storage.database import Connection
 
@@ -45,6 +46,7 @@ _id_option = click.option("--id", "mapping_id", help="Which mapping, where a fil
 )
 @_id_option
 @_format_option
+@file_options
 @click.option(
     "--limit",
     default=RECORDS_SHOWN,
@@ -54,15 +56,23 @@ _id_option = click.option("--id", "mapping_id", help="Which mapping, where a fil
 )
 @json_option
 def preview_command(
-    file: Path, *, mapping: str, mapping_id: str | None, form: str | None, limit: int, is_json: bool
+    file: Path,
+    *,
+    mapping: str,
+    mapping_id: str | None,
+    form: str | None,
+    options: tuple[str, ...],
+    limit: int,
+    is_json: bool,
 ) -> None:
     """Show which events the records of FILE would become, and the door's answer; stores nothing.
 
     A YAML file is taken as if it were applied, with all else in it.
     """
+    rule = file_rule(options, form)
     with open_app() as app, app.database.transaction() as connection:
         rehearsal = _rehearse(app, connection, mapping, mapping_id)
-        records = read_sample(file, form=cast("SampleFormat | None", form), limit=limit)
+        records = read_sample(file, rule=rule, limit=limit)
         found = run_preview(connection, rehearsal, records, at=app.clock.now())
     if is_json:
         click.echo(msgspec.json.format(preview_json(found), indent=2))

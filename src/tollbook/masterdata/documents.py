@@ -6,11 +6,12 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from tollbook.masterdata import price_shorthand as shorthand
 from tollbook.masterdata.catalog import KINDS, SINCE_EVER, Record, Version
 from tollbook.masterdata.problems import Document, Path, Place, Problem, suggestion
+from tollbook.records.adjustment import Adjustment
 from tollbook.records.charge import (
     Cell,
     PriceRules,
@@ -76,6 +77,7 @@ _SPELLING: Final[dict[type, dict[str, str]]] = {
     },
     ContractItem: {"product_id": "product"},
     CreditGrant: {"grant_id": "id"},
+    Adjustment: {"adjustment_id": "id", "product_id": "product"},
     TaxTable: {"entity_id": "entity"},
     GlMap: {"entity_id": "entity"},
     SourceMapping: {"mapping_id": "id"},
@@ -97,6 +99,8 @@ _ALWAYS_WRITTEN: Final[dict[type, set[str]]] = {PriceVersion: {"model"}}
 _YES: Final = {"yes": True, "true": True, "no": False, "false": False}
 
 VersionKey = tuple[str, str, int]
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,15 @@ def _one_per_version(document: Document, problems: list[Problem]) -> list[Docume
     return cut
 
 
+def read_record(kind: type[R], written: object, *, source: str) -> tuple[R | None, list[Problem]]:
+    """Read a part of master data that stands alone, such as one adjustment of a contract."""
+    problems: list[Problem] = []
+    content = written if isinstance(written, Mapping) else {}
+    record = _Reader(Document("", content, source, {}), problems).part(kind, written)
+    assert record is None or isinstance(record, kind)
+    return (None if problems else record), problems
+
+
 class _Reader:
     """Reads one document into one record, noting every problem on the way."""
 
@@ -210,6 +223,10 @@ class _Reader:
             record = _FINISH[record_type](record)
         key = str(getattr(record, fields(record_type)[0].name))
         return Version(kind, key, number, since, record, content_hash(record))
+
+    def part(self, kind: type, value: Any) -> Any:
+        """Return a record that is a part of a document, or None when it cannot be read."""
+        return self._record(kind, value, ())
 
     def _record(self, kind: type, value: Any, path: Path) -> Any:
         if kind in _SHORTHAND:

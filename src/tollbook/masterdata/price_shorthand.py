@@ -52,14 +52,20 @@ def tier(value: Any) -> Any:
 
 
 def step(value: Any) -> Any:
-    """`price`, `include: 100`, `discount: 10 %` and `convert: {divide_by: 1000}` are steps."""
+    """`price`, `include: 100`, `discount: 10 %` and `convert: {divide_by: 1000}` are steps.
+
+    `percent: 10` is `rate: 10 %`.
+    """
     if isinstance(value, str):
         return {"kind": value}
     if not isinstance(value, Mapping) or len(value) != 1 or "kind" in value:
         return value
     [(kind, what)] = value.items()
     if isinstance(what, Mapping):
-        return _fractions({"kind": kind, **what}, "rate")
+        figures = {"rate" if key == "percent" else key: item for key, item in what.items()}
+        if "percent" in what:
+            figures["rate"] = f"{what['percent']} %"
+        return _fractions({"kind": kind, **figures}, "rate")
     if isinstance(what, str) and what.strip().endswith("%"):
         return _fractions({"kind": kind, "rate": what}, "rate")
     return {"kind": kind, _MEANT.get(str(kind), str(kind)): what}

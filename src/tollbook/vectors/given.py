@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from re import compile as pattern
+from typing import Any, Final
 
 from tollbook.errors import Rejected
 from tollbook.values.quantity import parse_quantity
+
+_NUMBER: Final = pattern(r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?")
 
 
 def only(given: Mapping[str, Any], *names: str) -> None:
@@ -88,6 +91,18 @@ def mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise invalid(f"`{name}:` has keys")
     return value
+
+
+def exact(value: Any) -> Any:
+    """Read texts as master data files do: numbers, true and false; all else is text."""
+    if isinstance(value, Mapping):
+        return {key: exact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [exact(item) for item in value]
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        plain = value.replace("_", "")
+        return Decimal(plain) if "." in plain else int(plain)
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
 def invalid(message: str) -> Rejected:
