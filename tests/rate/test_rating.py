@@ -20,7 +20,8 @@ from tollbook.flow.rate.store import charges_by_id, history, load_charges, open_
 from tollbook.flow.rate.truth import month_truth
 from tollbook.ledger.credit_store import CreditMovement, move
 from tollbook.records.charge import Charge, ChargeKind
-from tollbook.records.commercial import Commitment, ContractItem, CreditGrant
+from tollbook.records.commercial import Commitment, ContractItem
+from tollbook.records.credits import CreditGrant
 from tollbook.storage.database import Database
 from tollbook.values.period import Month
 from tollbook.worklist.store import list_items

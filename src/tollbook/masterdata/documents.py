@@ -14,7 +14,6 @@ from tollbook.records.charge import PriceVersion
 from tollbook.records.commercial import (
     Contract,
     ContractItem,
-    CreditGrant,
     EventType,
     Filter,
     GlMap,
@@ -24,6 +23,7 @@ from tollbook.records.commercial import (
     TaxRate,
     TaxTable,
 )
+from tollbook.records.credits import CreditGrant, RollOver
 from tollbook.records.parties import Customer, LegalEntity, Subject
 from tollbook.records.source_mapping import Condition, FieldRule, SourceMapping
 from tollbook.values.codec import content_hash, from_builtins
@@ -317,6 +317,21 @@ def _short_item(value: Any) -> Any:
     return {"product": value} if isinstance(value, str) else value
 
 
+def _short_grant(value: Any) -> Any:
+    """`expires_on: never` is no expiry."""
+    if not isinstance(value, Mapping):
+        return value
+    ends = ("expires_on", "expires_at")
+    return {key: v for key, v in value.items() if not (key in ends and v == "never")}
+
+
+def _short_roll_over(value: Any) -> Any:
+    """`roll_over: 50 %` keeps that much."""
+    if isinstance(value, str) and value.endswith("%"):
+        return {"percent": value.removesuffix("%").strip()}
+    return value
+
+
 def _short_price(value: Any) -> Any:
     """`unit_price:` alone is one tier without end; `amount:` is the amount of a flat price."""
     if not isinstance(value, Mapping):
@@ -420,6 +435,8 @@ _SHORTHAND: Final[dict[type, Callable[[Any], Any]]] = {
     Filter: _short_filter,
     Subject: _short_subject,
     ContractItem: _short_item,
+    CreditGrant: _short_grant,
+    RollOver: _short_roll_over,
     PriceVersion: _short_price,
     TaxRate: _short_rate,
     FieldRule: _short_field,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from tollbook.records.charge import PriceVersion
+from tollbook.records.credits import CreditGrant, CreditPolicy
 from tollbook.values.ids import CustomerId, EntityId, MeterId
 
 Aggregation = Literal[
@@ -151,20 +152,6 @@ class Commitment:
 
 
 @dataclass(frozen=True, slots=True)
-class CreditGrant:
-    """Prepaid credits bought on a day, usable until `expires_on` (that day included).
-
-    Amount in major units of the contract's currency; usage charges draw it down, earliest expiry
-    first, then earliest grant, then id.
-    """
-
-    grant_id: str
-    amount: Decimal
-    granted_on: date
-    expires_on: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Contract:
     """Commercial terms between a legal entity and a customer, from a day until another (excluded).
 
@@ -186,6 +173,7 @@ class Contract:
     credits: tuple[CreditGrant, ...] = ()
     purchase_order: str = ""
     zone: str = ""
+    credit_policy: CreditPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from tollbook.vectors import credits as credits_
 from tollbook.vectors import price
 
 # A kind takes what is given, every scalar a text, and returns all that a vector may expect. It
@@ -10,5 +11,6 @@ from tollbook.vectors import price
 Run = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 KINDS: Final[Mapping[str, Run]] = {
+    "credits": credits_.run,
     "price": price.run,
 }

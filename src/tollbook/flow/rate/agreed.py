@@ -11,7 +11,8 @@ from tollbook.flow.rate.rated import RatedCharge
 from tollbook.flow.rate.working import ONE, ZERO, part, total
 from tollbook.ledger.credits import GrantBalance, draw_down, usable
 from tollbook.records.charge import Charge, ChargeKind, ChargePart, PriceVersion
-from tollbook.records.commercial import Contract, CreditGrant
+from tollbook.records.commercial import Contract
+from tollbook.records.credits import CreditGrant
 from tollbook.values.codec import content_hash
 from tollbook.values.ids import ChargeId, derive
 from tollbook.values.money import EXACT, Money, Precise
