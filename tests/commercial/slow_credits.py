@@ -37,7 +37,7 @@ def rounded(value: Fraction, decimals: int, how: str) -> Fraction:
         "half_up": rest >= Fraction(1, 2),
         "half_even": rest > Fraction(1, 2) or (rest == Fraction(1, 2) and whole % 2 == 1),
     }[how]
-    return sign * (whole + (1 if up else 0)) / Fraction(10**decimals)
+    return Fraction(sign * (whole + (1 if up else 0)), 10**decimals)
 
 
 class Slow:
@@ -75,6 +75,9 @@ class Slow:
     def midnight(self, day: date) -> datetime:
         return datetime(day.year, day.month, day.day, tzinfo=self.zone).astimezone(UTC)
 
+    def after(self, day: str) -> datetime:
+        return self.midnight(date.fromisoformat(day) + timedelta(days=1))
+
     def shifted(self, at: datetime, months: int, days: int) -> datetime:
         local = at.astimezone(self.zone)
         index = local.year * 12 + local.month - 1 + months
@@ -110,7 +113,7 @@ class Slow:
         months, days = int(grant.get("valid_months", 0)), int(grant.get("valid_days", 0))
         return (months, days) if months or days else None
 
-    def batches_of(self, grant: Mapping[str, Any], listed: int) -> list[Batch]:
+    def batches_of(self, grant: Mapping[str, Any], listed: int) -> list[Batch]:  # noqa: C901, PLR0912
         first = self.when(grant, "granted_on", "granted_at")
         assert first is not None
         months, days = int(grant.get("every_months", 0)), int(grant.get("every_days", 0))
@@ -129,14 +132,11 @@ class Slow:
         for number, start in enumerate(starts, start=1):
             if start > self.end or number > int(grant.get("times", 10**9)):
                 break
-            if "until_on" in grant:
-                stop = self.midnight(date.fromisoformat(grant["until_on"]) + timedelta(days=1))
-                if start >= stop:
-                    break
+            if "until_on" in grant and start >= self.after(grant["until_on"]):
+                break
             ends = []
             if grant.get("expires_on", "never") != "never":
-                day = date.fromisoformat(grant["expires_on"])
-                ends.append(self.midnight(day + timedelta(days=1)))
+                ends.append(self.after(grant["expires_on"]))
             if grant.get("expires_at", "never") != "never":
                 ends.append(datetime.fromisoformat(grant["expires_at"]).astimezone(UTC))
             valid = self.lasts(grant)
@@ -202,10 +202,12 @@ class Slow:
         if credits_ == 0:
             return Fraction(0)
         share = batch["cost"] * (batch["left"] - credits_) / batch["left"]
-        return batch["cost"] - rounded(share, self.minor, "half_up")
+        left: Fraction = batch["cost"] - rounded(share, self.minor, "half_up")
+        return left
 
     def worth(self, batch: Batch) -> Fraction:
-        return rounded(batch["left"] * (batch["rate"] or 1), self.decimals, "down")
+        worth: Fraction = batch["left"] * (batch["rate"] or 1)
+        return rounded(worth, self.decimals, "down")
 
     def credits_for(self, batch: Batch, paid: Fraction) -> Fraction:
         if batch["rate"] is None:
@@ -252,7 +254,8 @@ class Slow:
         rule = batch["grant"].get("roll_over", {})
         if isinstance(rule, str):
             return {"percent": rule.removesuffix("%").strip()}
-        return rule
+        found: Mapping[str, Any] = rule
+        return found
 
     def balance(self) -> Fraction:
         return sum((b["left"] for b in self.batches), Fraction(0)) - sum(
@@ -261,13 +264,13 @@ class Slow:
 
     def as_far_as(self, owed: Fraction, worth: Fraction) -> Fraction:
         """Count one smallest unit after the other while it is owed and can be paid."""
-        unit = Fraction(1, 10**self.decimals)
-        if min(owed, worth) / unit > ONE_BY_ONE:
+        units, most = (int(value * 10**self.decimals) for value in (owed, worth))
+        if min(units, most) > ONE_BY_ONE:
             return min(owed, worth)
         count = 0
-        while (count + 1) * unit <= owed and (count + 1) * unit <= worth:
+        while count < units and count < most:
             count += 1
-        return count * unit
+        return Fraction(count, 10**self.decimals)
 
     def take(self, batch: Batch, owed: Fraction, product: str) -> list[Any] | None:
         paid = self.as_far_as(owed, self.worth(batch))
@@ -418,13 +421,13 @@ class Slow:
         end = self.shifted(at, *valid) if valid else None
         if grant.get("expires_at", "never") != "never":
             end = datetime.fromisoformat(grant["expires_at"]).astimezone(UTC)
-        batch = self.batch(grant, grant["id"], at, end, 10**6 + self.done)
+        batch = self.batch(grant, grant["id"], at, end, 10**6 + len(self.batches))
         batch["source"] = "top_up"
         self.arrive(batch)
 
     # What happens.
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> dict[str, Any]:  # noqa: C901, PLR0912
         self.done = 0
         for listed, grant in enumerate(self.given.get("grants", [])):
             for batch in self.batches_of(grant, listed):
@@ -462,7 +465,7 @@ class Slow:
                 self.happen(thing, at)
         return self.found()
 
-    def happen(self, one: Mapping[str, Any], at: datetime) -> None:
+    def happen(self, one: Mapping[str, Any], at: datetime) -> None:  # noqa: C901, PLR0912
         if "use" in one:
             line = {**one, "amount": one["use"]}
             if self.draw == "as_used":
@@ -505,7 +508,7 @@ class Slow:
         assert amount == 0
         return cost
 
-    def end_period(self) -> None:
+    def end_period(self) -> None:  # noqa: C901
         for batch in self.live():
             rule = self.roll(batch)
             if rule.get("at") != "period_end":
@@ -568,7 +571,7 @@ class Slow:
             return batch["start"] < stop and (batch["end"] is None or batch["end"] > start)
         return batch["end"] is None or batch["end"] > at
 
-    def pay(self, lines: list[Mapping[str, Any]], one: Mapping[str, Any], at: datetime) -> None:
+    def pay(self, lines: list[Mapping[str, Any]], one: Mapping[str, Any], at: datetime) -> None:  # noqa: C901
         tax_how = self.policy.get("tax", "untouched")
         opened = []
         for line in lines:

@@ -31,6 +31,9 @@ HappeningKind = Literal[
 ZERO: Final = Decimal(0)
 HUNDRED: Final = Decimal(100)
 
+# Credits that are added stand behind those that are written, in the order in which they came.
+_LISTED_LATER: Final = 1_000_000
+
 # At one instant grants lapse first, then others start, then things happen as they are listed; what
 # may still pay an invoice of its last period lapses after that invoice.
 _LAPSES, _STARTS, _HAPPENS, _LAPSES_LATE = range(4)
@@ -283,7 +286,7 @@ class _Timeline:
             cost=cost_of(grant, self.terms),
             starts_at=at,
             expires_at=expiry if lasts else grant.expires_at,
-            listed=self._planned,
+            listed=_LISTED_LATER + len(self.book.blocks),
             priority=grant.priority,
             is_top_up=True,
         )
