@@ -215,7 +215,7 @@ class _Timeline:
         kept = self._kept_of(block, roll_over, left)
         if kept <= 0 or block.block_id in self.book.lapsed:
             return
-        new = _rolled(block, roll_over, kept, self.terms.zone)
+        new = rolled(block, roll_over, kept, self.terms.zone)
         carried = min(kept, left)
         self.book.carry(block, new, carried, at=block.expires_at)
         if kept > carried:
@@ -437,7 +437,7 @@ def _names(block: Block) -> tuple[str, str]:
     return block.block_id, block.grant.grant_id
 
 
-def _rolled(block: Block, roll_over: RollOver, amount: Decimal, zone: str) -> Block:
+def rolled(block: Block, roll_over: RollOver, amount: Decimal, zone: str) -> Block:
     """Return the batch that carries on what was left of another."""
     assert block.expires_at is not None
     months, days = roll_over.valid_months, roll_over.valid_days

@@ -14,6 +14,7 @@ from tollbook.values.money import money_of
 from tollbook.values.period import midnight
 
 DECIMALS_MAX = 12
+_BY_DEFAULT = CreditPolicy()
 _FAR = midnight(date(9000, 1, 1))
 
 
@@ -44,9 +45,9 @@ def check_credits(
         yield from grant_findings(grant, policy, contract.currency, where)
         yield from _in_contract(grant, contract, start, where)
         yield from _scope(grant.products, contract, (*where, "products"))
+    yield from _stored_policy(contract, policy)
     if contract.credit_policy is not None:
         yield from policy_findings(policy, ("credit_policy",))
-        yield from _stored_policy(contract, policy)
 
 
 def grant_findings(
@@ -220,5 +221,16 @@ def _is_payable(amount: Decimal, currency: str) -> bool:
 
 
 def _stored_policy(contract: Contract, policy: CreditPolicy) -> Iterator[Finding]:
-    if policy.top_up is not None:
-        yield from _scope(policy.top_up.products, contract, ("credit_policy", "top_up", "products"))
+    """Yield what a vector can compute, but a month's rating does not do by itself yet."""
+    path: Path = ("credit_policy",)
+    for name in ("tax", "overdraft", "unit", "decimals", "top_up"):
+        if getattr(policy, name) != getattr(_BY_DEFAULT, name):
+            message = f"{name} is not done by rating a month yet: leave it out."
+            yield Finding("credit_policy", message, (*path, name))
+    if policy.draw == "as_used":
+        message = "draw: as_used is not done by rating a month yet: use for_period or at_invoice."
+        yield Finding("credit_policy", message, (*path, "draw"))
+    for at, grant in enumerate(contract.credits):
+        if grant.roll_over is not None and grant.roll_over.at == "period_end":
+            message = "roll-over at period_end is not done by rating a month yet: use expiry."
+            yield Finding("roll_over", message, ("credits", at, "roll_over", "at"))

@@ -16,7 +16,8 @@ ChargeKind = Literal[
     "commitment_shortfall",  # the committed amount that usage did not reach
     "overage",  # the surcharge on usage beyond the committed amount
     "credit_purchase",  # prepaid credits bought
-    "credit_applied",  # prepaid credits drawn down, negative
+    "credit_applied",  # prepaid credits drawn down, negative: what was paid for them
+    "credit_discount",  # what drawn credits pay beyond what was paid for them, negative
 ]
 
 

@@ -28,8 +28,11 @@ _KIND_ORDER: Final[dict[ChargeKind, int]] = {
     "commitment_shortfall": 2,
     "credit_purchase": 3,
     "credit_applied": 4,
+    "credit_discount": 5,
 }
-_CREDITS: Final[frozenset[ChargeKind]] = frozenset({"credit_purchase", "credit_applied"})
+_CREDITS: Final[frozenset[ChargeKind]] = frozenset(
+    {"credit_purchase", "credit_applied", "credit_discount"}
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,21 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import groupby
 
 from tollbook.errors import Rejected
-from tollbook.flow.rate.agreed import (
-    Movement,
-    commitment_charges,
-    credit_applied,
-    credits_purchased,
-)
+from tollbook.flow.rate.agreed import commitment_charges
 from tollbook.flow.rate.items import ContractMonth, Refusal, item_charges
+from tollbook.flow.rate.prepaid import (
+    Movement,
+    credits_applied,
+    credits_purchased,
+    prepaid,
+    usage_lines,
+)
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
+from tollbook.ledger.credits import Moved
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.usage import MeteredUsage
-from tollbook.values.money import Money, settle, sum_money
+from tollbook.values.money import sum_money
 from tollbook.values.period import Month
 
 
@@ -25,7 +27,7 @@ class Truth:
     """What a month owes: a charge an obligation, what each means for grants, what is refused."""
 
     charges: dict[Obligation, RatedCharge] = field(default_factory=dict)
-    by_grant: dict[Obligation, Mapping[str, Decimal]] = field(default_factory=dict)
+    by_grant: dict[Obligation, Mapping[str, Moved]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
 
     def waits(self, obligation: Obligation) -> bool:
@@ -55,11 +57,11 @@ def month_truth(
     catalog: Catalog,
     month: Month,
     usages: Iterable[MeteredUsage],
-    credit_balances: Mapping[str, Mapping[str, Decimal]],
+    credit_balances: Mapping[str, Mapping[str, Moved]],
 ) -> Truth:
     """Return everything owed for a service month.
 
-    `credit_balances` is contract -> grant -> balance without this month's own movements.
+    `credit_balances` is contract -> batch -> what it holds without this month's own movements.
     """
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
@@ -70,7 +72,7 @@ def month_truth(
     return truth
 
 
-def _add_contract(truth: Truth, known: ContractMonth, balances: Mapping[str, Decimal]) -> None:
+def _add_contract(truth: Truth, known: ContractMonth, balances: Mapping[str, Moved]) -> None:
     items = list(item_charges(known))
     for item in items:
         truth.add(item)
@@ -79,30 +81,21 @@ def _add_contract(truth: Truth, known: ContractMonth, balances: Mapping[str, Dec
         # A commitment or a credit computed without one of the products would be wrong.
         return
     contract, period, month = known.latest, known.period, known.month
-    used = _settled_usage(rated, contract.currency)
+    lines = usage_lines(rated, contract.currency)
+    used = sum_money([money for _, money in lines], contract.currency)
     committed_to = _committed_product(known)
     for charge in commitment_charges(
         contract, used, product_id=committed_to, period=period, month=month
     ):
         truth.add(charge)
-    for purchase in credits_purchased(contract, month):
+    credit = prepaid(contract, month, known.catalog.zone(contract.customer_id, contract))
+    for purchase in credits_purchased(credit):
         truth.add(purchase)
     try:
-        applied = credit_applied(contract, used, elsewhere=balances, period=period, month=month)
+        for applied in list(credits_applied(credit, lines, elsewhere=balances, period=period)):
+            truth.add(applied)
     except Rejected as failure:
         truth.add(Refusal(contract.contract_id, contract.credit_product_id, failure))
-        return
-    if applied is not None:
-        truth.add(applied)
-
-
-def _settled_usage(charges: Iterable[RatedCharge], currency: str) -> Money:
-    settled = [
-        settle(one.charge.amount, one.charge.rounding).money
-        for one in charges
-        if one.charge.kind == "usage" and one.charge.amount.currency == currency
-    ]
-    return sum_money(settled, currency)
 
 
 def _committed_product(known: ContractMonth) -> str:
