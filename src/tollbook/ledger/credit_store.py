@@ -7,9 +7,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
+from psycopg.types.json import Jsonb
+
 from tollbook.ledger.credit_book import CreditMovementKind
 from tollbook.ledger.credits import ZERO, Moved
+from tollbook.records.credits import CreditCommand
 from tollbook.storage.database import Connection
+from tollbook.values.codec import from_builtins, to_builtins
 from tollbook.values.ids import derive
 from tollbook.values.period import Month
 
@@ -195,6 +199,36 @@ def require_none_overdrawn(connection: Connection, contract_ids: Sequence[str]) 
         [list(contract_ids)],
     ).fetchall()
     assert not overdrawn, f"prepaid credits used beyond what was bought: {overdrawn}"
+
+
+def add_command(connection: Connection, command: CreditCommand, *, at: datetime) -> bool:
+    """Store what a person ordered; False when the same was ordered before."""
+    row = connection.execute(
+        """insert into credit_command (command_id, contract_id, kind, grant_id, effective_at, body,
+                                       decided_at)
+           values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning command_id""",
+        [
+            command.command_id,
+            command.contract_id,
+            command.kind,
+            command.grant_id,
+            command.effective_at,
+            Jsonb(to_builtins(command)),
+            at,
+        ],
+    ).fetchone()
+    return row is not None
+
+
+def commands(connection: Connection) -> dict[str, list[CreditCommand]]:
+    """Return contract -> what was ordered, in the order in which it was."""
+    found: dict[str, list[CreditCommand]] = defaultdict(list)
+    rows = connection.execute(
+        "select contract_id, body from credit_command order by contract_id, decided_at, command_id"
+    )
+    for contract_id, body in rows:
+        found[contract_id].append(from_builtins(body, CreditCommand))
+    return found
 
 
 def _identity(one: CreditMovement) -> str:

@@ -1,6 +1,6 @@
 """What prepaid credits moved, and what must still move so that all movements sum to the truth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -34,6 +34,14 @@ class Moved:
 
 
 NONE: Final = Moved()
+
+
+def sum_moved(moves: Iterable[Moved]) -> Moved:
+    """Add what moved."""
+    total = NONE
+    for move in moves:
+        total += move
+    return total
 
 
 def changes(wanted: Mapping[str, Decimal], moved: Mapping[str, Decimal]) -> dict[str, Decimal]:

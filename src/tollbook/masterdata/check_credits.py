@@ -1,11 +1,14 @@
 """Checks of prepaid credits: grants, top-ups, roll-over and the policy of a contract."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
+from tollbook.errors import Rejected
 from tollbook.ledger.credit_blocks import CreditTerms, blocks_of
-from tollbook.masterdata.catalog import Catalog
+from tollbook.masterdata.catalog import SINCE_EVER, Catalog
+from tollbook.masterdata.documents import documents_to_versions
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.masterdata.references import check_reference
 from tollbook.records.commercial import Contract
@@ -48,6 +51,47 @@ def check_credits(
     yield from _stored_policy(contract, policy)
     if contract.credit_policy is not None:
         yield from policy_findings(policy, ("credit_policy",))
+
+
+def read_grant(written: Mapping[str, Any]) -> CreditGrant:
+    """Read a grant written as in a contract file; Rejected `credits.invalid` says what is wrong."""
+    contract = {
+        "id": "contract",
+        "customer": "customer",
+        "entity": "entity",
+        "currency": "USD",
+        "price_book": "book",
+        "effective_from": SINCE_EVER,
+        "items": [],
+        "credits": [written],
+    }
+    wanted = documents_to_versions({"contracts": [contract]})
+    if wanted.problems:
+        problems = "; ".join(problem.message.rstrip(".") for problem in wanted.problems)
+        raise Rejected("credits.invalid", f"The credits cannot be used: {problems}.")
+    (version,) = wanted.versions
+    assert isinstance(version.record, Contract)
+    return version.record.credits[0]
+
+
+def grant_problems(grant: CreditGrant, contract: Contract, catalog: Catalog) -> list[str]:
+    """Return why a contract cannot be given a grant; nothing when it can."""
+    versions = [
+        version.record
+        for version in catalog.versions["contract", contract.contract_id]
+        if isinstance(version.record, Contract)
+    ]
+    start = min(one.effective_from for one in versions)
+    policy = contract.credit_policy or CreditPolicy()
+    findings = [
+        *grant_findings(grant, policy, contract.currency, ()),
+        *_in_contract(grant, contract, start, ()),
+        *_scope(grant.products, contract, ()),
+    ]
+    problems = [finding.message.rstrip(".") for finding in findings]
+    if not contract.credit_product_id:
+        problems.append("the contract has no credit_product, as which credits are sold")
+    return problems
 
 
 def grant_findings(

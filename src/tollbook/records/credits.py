@@ -159,3 +159,23 @@ class CreditPolicy:
     credit_decimals: int = 6
     rounding: CreditRounding = "half_even"
     top_up: TopUp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditCommand:
+    """What a person ordered of the credits of a contract, beside what it says.
+
+    A `grant` is given, a grant is to `expire` at an instant, or `amount` credits of a batch are to be
+    refunded, which had cost `cost` in the contract's currency.
+    """
+
+    command_id: str
+    contract_id: str
+    kind: Literal["grant", "expire", "refund"]
+    grant_id: str
+    effective_at: datetime
+    ordered_by: str
+    reason: str
+    grant: CreditGrant | None = None
+    amount: Decimal | None = None
+    cost: Decimal | None = None

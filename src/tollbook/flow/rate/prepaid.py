@@ -4,19 +4,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
+from operator import itemgetter
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.agreed import contract_charge, contract_terms
 from tollbook.flow.rate.rated import RatedCharge
 from tollbook.flow.rate.working import ONE, ZERO, part, total
 from tollbook.ledger.credit_blocks import Block, CreditTerms
+from tollbook.ledger.credit_commands import with_commands
 from tollbook.ledger.credit_lapses import batches
 from tollbook.ledger.credit_pay import Line
 from tollbook.ledger.credit_timeline import Happening, Opened, run
 from tollbook.ledger.credits import NONE, Moved
 from tollbook.records.charge import ChargeKind, ChargePart
 from tollbook.records.commercial import Contract
-from tollbook.records.credits import CreditPolicy
+from tollbook.records.credits import CreditCommand, CreditPolicy
 from tollbook.values.money import EXACT, Money, Precise, settle
 from tollbook.values.period import Month, Period, midnight
 from tollbook.values.zone import instants, zone_named
@@ -39,36 +41,49 @@ class Prepaid:
     terms: CreditTerms
     period: Period
     blocks: tuple[Block, ...]
+    refunds: tuple[CreditCommand, ...] = ()
 
 
-def prepaid(contract: Contract, month: Month, zone: str) -> Prepaid:
-    """Return the credits of a contract in a month, whose days begin in a zone."""
+def prepaid(
+    contract: Contract, month: Month, zone: str, commands: Sequence[CreditCommand] = ()
+) -> Prepaid:
+    """Return the credits of a contract in a month, whose days begin in a zone.
+
+    `commands` is what was ordered of them beside the contract.
+    """
+    contract = with_commands(contract, commands)
     terms = CreditTerms(contract.currency, zone, contract.credit_policy or CreditPolicy())
     period = instants(month.period, zone)
     found = batches(contract.credits, terms, until=period.end)
     blocks = tuple(block for block in found if block.starts_at < period.end)
-    return Prepaid(contract, month, terms, period, blocks)
+    refunds = tuple(one for one in commands if one.kind == "refund" and one.effective_at in period)
+    return Prepaid(contract, month, terms, period, blocks, refunds)
 
 
 def credits_purchased(known: Prepaid) -> Iterator[Movement]:
-    """Yield the purchase of prepaid credits, one a day on which any were granted in the month.
+    """Yield what was bought of prepaid credits, one a day on which any were granted or refunded.
 
     Credits that cost nothing are part of it, so that they are there; they add nothing.
     """
     zone = zone_named(known.terms.zone)
-    bought = sorted(
-        (block for block in known.blocks if _is_bought_now(block, known)),
-        key=lambda block: (block.starts_at, block.block_id),
-    )
+    moved = [
+        (one.starts_at.astimezone(zone).date(), one.block_id, Moved(one.amount, cost, cost))
+        for one in known.blocks
+        if _is_bought_now(one, known)
+        for cost in [one.cost.major]
+    ]
+    moved += [
+        (one.effective_at.astimezone(zone).date(), one.grant_id, _refunded(one))
+        for one in known.refunds
+    ]
     contract, month = known.contract, known.month
-    for day, found in groupby(bought, key=lambda one: one.starts_at.astimezone(zone).date()):
-        blocks = list(found)
-        by_grant = {
-            one.block_id: Moved(one.amount, one.cost.major, one.cost.major) for one in blocks
-        }
-        parts = [part(f"prepaid credits {one.block_id}", ONE, _cost(one)) for one in blocks]
+    for day, found in groupby(sorted(moved, key=itemgetter(0, 1)), key=itemgetter(0)):
+        by_grant: dict[str, Moved] = {}
+        for _, block_id, one in found:
+            by_grant[block_id] = by_grant.get(block_id, NONE) + one
+        parts = [part(f"prepaid credits {name}", ONE, one.cost) for name, one in by_grant.items()]
         price = contract_terms(
-            contract, contract.credit_product_id, total(_cost(one) for one in blocks)
+            contract, contract.credit_product_id, total(one.cost for one in by_grant.values())
         )
         rated = contract_charge(
             contract,
@@ -79,6 +94,12 @@ def credits_purchased(known: Prepaid) -> Iterator[Movement]:
             month=month,
         )
         yield Movement(rated, by_grant)
+
+
+def _refunded(one: CreditCommand) -> Moved:
+    assert one.amount is not None, "a refund says how much"
+    assert one.cost is not None, "a refund says what that had cost"
+    return NONE - Moved(one.amount, one.cost, one.cost)
 
 
 def credits_applied(
@@ -156,6 +177,9 @@ def _opened(block: Block, elsewhere: Mapping[str, Moved], known: Prepaid) -> Ope
     held = elsewhere.get(block.block_id, NONE)
     if _is_bought_now(block, known):
         held += Moved(block.amount, block.cost.major)
+    for one in known.refunds:
+        if one.grant_id == block.block_id:
+            held += _refunded(one)
     if held.amount < ZERO:
         raise _overdrawn(block, held.amount, known.contract)
     cost = settle(Precise(held.cost, known.terms.currency)).money
@@ -163,15 +187,13 @@ def _opened(block: Block, elsewhere: Mapping[str, Moved], known: Prepaid) -> Ope
 
 
 def _is_bought_now(block: Block, known: Prepaid) -> bool:
-    return block.rolled == 0 and block.starts_at in known.period and not _is_void(block)
+    return block.rolled == 0 and block.starts_at in known.period and not _never_was(block)
 
 
-def _is_void(block: Block) -> bool:
-    return block.voided_at is not None and block.voided_at <= block.starts_at
-
-
-def _cost(block: Block) -> Decimal:
-    return Decimal(block.cost.major)
+def _never_was(block: Block) -> bool:
+    """Tell whether a batch was voided, or had expired, when it would have started."""
+    ends = [at for at in (block.voided_at, block.expires_at) if at is not None]
+    return any(at <= block.starts_at for at in ends)
 
 
 def _overdrawn(block: Block, balance: Decimal, contract: Contract) -> Rejected:

@@ -12,10 +12,12 @@ from tollbook.flow.rate.lapse import due_lapses
 from tollbook.flow.rate.rated import Obligation
 from tollbook.flow.rate.truth import Truth, month_truth
 from tollbook.ledger.credit_book import CreditMovementKind
+from tollbook.ledger.credit_commands import with_commands
 from tollbook.ledger.credit_store import (
     CreditMovement,
     add_movements,
     balances_without,
+    commands,
     lapsed,
     moved_by,
     moved_by_charges,
@@ -46,7 +48,9 @@ def rate(connection: Connection, *, catalog: Catalog, month: Month, at: datetime
     store.lock(connection)
     history = store.history_of(connection, month)
     usages = latest_usages(connection, month)
-    truth = month_truth(catalog, month, usages, balances_without(connection, month))
+    truth = month_truth(
+        catalog, month, usages, balances_without(connection, month), commands(connection)
+    )
     decisions = {
         obligation: decide(truth.charges.get(obligation), history.get(obligation, []))
         for obligation in sorted(truth.charges.keys() | history.keys())
@@ -135,10 +139,11 @@ def _moved_on(obligation: Obligation) -> date:
 
 def _lapse_credits(connection: Connection, catalog: Catalog, month: Month, at: datetime) -> None:
     """Book what expired, rolled over or was voided by the end of the month, or its correction."""
+    ordered = commands(connection)
     contracts = {
-        contract.contract_id: contract
+        contract.contract_id: with_commands(contract, ordered.get(contract.contract_id, []))
         for contract, _, _ in catalog.contract_segments(month)
-        if contract.credits
+        if contract.credits or contract.contract_id in ordered
     }
     ids = sorted(contracts)
     if not ids:

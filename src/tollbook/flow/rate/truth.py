@@ -1,8 +1,9 @@
 """Everything a month's contracts owe, computed from metered usage and terms alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from types import MappingProxyType
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.agreed import commitment_charges
@@ -17,6 +18,7 @@ from tollbook.flow.rate.prepaid import (
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.ledger.credits import Moved
 from tollbook.masterdata.catalog import Catalog
+from tollbook.records.credits import CreditCommand
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.money import sum_money
 from tollbook.values.period import Month
@@ -58,21 +60,33 @@ def month_truth(
     month: Month,
     usages: Iterable[MeteredUsage],
     credit_balances: Mapping[str, Mapping[str, Moved]],
+    credit_commands: Mapping[str, Sequence[CreditCommand]] = MappingProxyType({}),
 ) -> Truth:
     """Return everything owed for a service month.
 
-    `credit_balances` is contract -> batch -> what it holds without this month's own movements.
+    `credit_balances` is contract -> batch -> what it holds without this month's own movements,
+    `credit_commands` contract -> what was ordered of its credits.
     """
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
     segments = catalog.contract_segments(month)
     for contract_id, found in groupby(segments, key=lambda segment: segment[0].contract_id):
         known = ContractMonth(catalog, month, tuple(found), by_key)
-        _add_contract(truth, known, credit_balances.get(contract_id, {}))
+        _add_contract(
+            truth,
+            known,
+            credit_balances.get(contract_id, {}),
+            credit_commands.get(contract_id, ()),
+        )
     return truth
 
 
-def _add_contract(truth: Truth, known: ContractMonth, balances: Mapping[str, Moved]) -> None:
+def _add_contract(
+    truth: Truth,
+    known: ContractMonth,
+    balances: Mapping[str, Moved],
+    commands: Sequence[CreditCommand],
+) -> None:
     items = list(item_charges(known))
     for item in items:
         truth.add(item)
@@ -88,7 +102,8 @@ def _add_contract(truth: Truth, known: ContractMonth, balances: Mapping[str, Mov
         contract, used, product_id=committed_to, period=period, month=month
     ):
         truth.add(charge)
-    credit = prepaid(contract, month, known.catalog.zone(contract.customer_id, contract))
+    zone = known.catalog.zone(contract.customer_id, contract)
+    credit = prepaid(contract, month, zone, commands)
     for purchase in credits_purchased(credit):
         truth.add(purchase)
     try:

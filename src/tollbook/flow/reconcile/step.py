@@ -12,7 +12,7 @@ from tollbook.flow.rate.truth import month_truth
 from tollbook.flow.reconcile import checkpoints, store
 from tollbook.flow.reconcile.checkpoints import Earned
 from tollbook.flow.reconcile.match import Amount, control_totals, sentence, variances
-from tollbook.ledger.credit_store import balances_without
+from tollbook.ledger.credit_store import balances_without, commands
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.control import ControlTotal, Variance
 from tollbook.records.posting import Receipt
@@ -114,7 +114,9 @@ def _read(
     usages = raw_usage(
         connection, catalog=catalog, month=month, through_receipt=watermark(connection)
     )
-    truth = month_truth(catalog, month, usages, balances_without(connection, month))
+    truth = month_truth(
+        catalog, month, usages, balances_without(connection, month), commands(connection)
+    )
     invoices = issued_invoices(connection, month)
     lines = {key: one.money for key, one in billed(connection, month).items()}
     journals = store.journal_debits(connection, month)

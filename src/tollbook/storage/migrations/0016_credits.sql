@@ -19,19 +19,16 @@ alter table credit_movement alter column cost set not null;
 alter table credit_movement alter column value set not null;
 
 -- Grants, expiries and refunds that people ordered beside the contract.
-create table credit_order (
-    order_id     text primary key,
+create table credit_command (
+    command_id   text primary key,
     contract_id  text not null,
     kind         text not null check (kind in ('grant', 'expire', 'refund')),
     grant_id     text not null,
-    amount       numeric,                   -- credits to refund; null = all that was left
-    "grant"      jsonb,                     -- the whole grant that is given
     effective_at timestamptz not null,
-    ordered_by   text not null,
-    reason       text not null,
+    body         jsonb not null,            -- the whole command, with the grant that is given
     decided_at   timestamptz not null
 );
-create index credit_order_by_contract on credit_order (contract_id, effective_at);
+create index credit_command_by_contract on credit_command (contract_id, decided_at);
 
-create trigger credit_order_is_fact before update or delete on credit_order
+create trigger credit_command_is_fact before update or delete on credit_command
     for each row execute function refuse_change();
