@@ -10,7 +10,7 @@ from typing import Final
 from psycopg.types.json import Jsonb
 
 from tollbook.ledger.credit_book import CreditMovementKind
-from tollbook.ledger.credits import ZERO, Moved
+from tollbook.ledger.credits import ZERO, Lapsed, Moved
 from tollbook.records.credits import CreditCommand
 from tollbook.storage.database import Connection
 from tollbook.values.codec import from_builtins, to_builtins
@@ -104,18 +104,18 @@ def moved_by_charges(
 
 def lapsed(
     connection: Connection, contract_ids: Sequence[str]
-) -> dict[str, dict[tuple[str, str], tuple[Moved, int]]]:
-    """Return contract -> (batch, kind) -> what lapsed by itself so far, and in how many movements."""
-    found: dict[str, dict[tuple[str, str], tuple[Moved, int]]] = defaultdict(dict)
+) -> dict[str, dict[tuple[str, CreditMovementKind], Lapsed]]:
+    """Return contract -> (batch, kind) -> what lapsed by itself so far."""
+    found: dict[str, dict[tuple[str, CreditMovementKind], Lapsed]] = defaultdict(dict)
     rows = connection.execute(
-        """select contract_id, grant_id, kind, sum(amount), sum(cost), count(*)
+        """select contract_id, grant_id, kind, sum(amount), sum(cost), count(*), max(moved_on)
            from credit_movement
            where charge_id is null and kind = any(%s) and contract_id = any(%s)
            group by 1, 2, 3 order by 1, 2, 3""",
         [_BY_ITSELF, list(contract_ids)],
     )
-    for contract_id, grant_id, kind, amount, cost, number in rows:
-        found[contract_id][grant_id, kind] = (Moved(amount, cost), number)
+    for contract_id, grant_id, kind, amount, cost, number, last_on in rows:
+        found[contract_id][grant_id, kind] = Lapsed(Moved(amount, cost), number, last_on)
     return found
 
 

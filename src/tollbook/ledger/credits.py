@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
@@ -34,6 +35,15 @@ class Moved:
 
 
 NONE: Final = Moved()
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """What lapsed of a batch so far: in how many movements, the last of them on a day."""
+
+    moved: Moved
+    number: int
+    last_on: date
 
 
 def sum_moved(moves: Iterable[Moved]) -> Moved:
