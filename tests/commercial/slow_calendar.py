@@ -24,7 +24,7 @@ def windows(
 ) -> list[Window]:
     """Return the windows of a contract that have a day in [first, until)."""
     begins = beginning(calendar, start)
-    horizon = min(end, until + timedelta(days=1600)) if end else until + timedelta(days=1600)
+    horizon = min(end, until + timedelta(days=6000)) if end else until + timedelta(days=6000)
     edges = [start]
     whole = [begins(start)]
     day = start + DAY
