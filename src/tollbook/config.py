@@ -12,6 +12,7 @@ from tollbook.errors import Rejected
 FILE_NAME: Final = "tollbook.toml"
 PORT_MAX: Final = 65_535
 LOG_FORMATS: Final = ("text", "json")
+WAIT_MILLISECONDS_MAX: Final = 500
 
 # The variable that sets each setting; all but `home` and `actor` may also stand in the file, under
 # their own name. A variable that is set but empty counts as not set.
@@ -25,6 +26,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "api_keys": "TOLLBOOK_API_KEYS",
     "actor": "TOLLBOOK_ACTOR",
     "future_hours_max": "TOLLBOOK_FUTURE_HOURS_MAX",
+    "metric_first_hours_max": "TOLLBOOK_METRIC_FIRST_HOURS_MAX",
     "log_format": "TOLLBOOK_LOG_FORMAT",
     "tryton_venv": "TOLLBOOK_TRYTON",
     "issuer": "TOLLBOOK_ISSUER",
@@ -68,7 +70,9 @@ class Settings:
     `issuer`, `issuer_audience` and `issuer_keys` (a URL or a file) let tokens of one issuer in.
     The rates are those of a caller whose key says nothing; 0 is no limit.
     `inflight_megabytes` is what all bodies in one process may hold at a time.
-    `wait_milliseconds_max` is how old the oldest waiting event may be before more are refused.
+    `wait_milliseconds_max` is how long events may wait for the database, or would, before
+    more are refused.
+    `metric_first_hours_max` is for how long the first running total seen of a metric may count.
     `archive` is where sealed days are kept: a directory (empty = `archive` in the home) or
     `s3://BUCKET/PREFIX`. `seal_after_days` 0 = the worker seals nothing by itself; `keep_raw_days`
     0 = events are never deleted.
@@ -83,6 +87,7 @@ class Settings:
     api_keys: tuple[str, ...] = ()
     actor: str = "unknown"
     future_hours_max: int = 24
+    metric_first_hours_max: int = 24
     log_format: str = LOG_FORMATS[0]
     tryton_venv: Path = Path(".venv-tryton")
     issuer: str = ""
@@ -93,7 +98,7 @@ class Settings:
     requests_per_second: int = 0
     body_seconds: int = 60
     inflight_megabytes: int = 160
-    wait_milliseconds_max: int = 500
+    wait_milliseconds_max: int = WAIT_MILLISECONDS_MAX
     archive: str = ""
     seal_after_days: int = 0
     keep_raw_days: int = 0
@@ -131,6 +136,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         api_keys=source.texts("api_keys"),
         actor=env.get(VARIABLES["actor"]) or env.get("USER") or _DEFAULT.actor,
         future_hours_max=source.number("future_hours_max", _DEFAULT.future_hours_max, at_least=0),
+        metric_first_hours_max=source.number(
+            "metric_first_hours_max", _DEFAULT.metric_first_hours_max, at_least=0
+        ),
         log_format=source.choice("log_format", LOG_FORMATS),
         tryton_venv=Path(source.text("tryton_venv", str(_DEFAULT.tryton_venv))).absolute(),
         issuer=source.text("issuer", _DEFAULT.issuer),

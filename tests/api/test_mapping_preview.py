@@ -128,3 +128,15 @@ def test_a_mapping_that_is_not_there_is_404(mapped: Api) -> None:
     answer = mapped.problem("POST", "/v1/source-mappings/no/preview", content=b'{"records":[]}')
 
     assert answer == (404, "capture.no_such_mapping")
+
+
+def test_a_sample_is_read_as_its_options_say(mapped: Api) -> None:
+    sample = "Title\nid;who;at;model\ne2;ada;2023-11-16T18:17:03Z;m\nTotal;1\n"
+    options = {"skip_lines": "1", "trailer": "Total"}
+
+    found = mapped.post(PATH, {"sample": sample, "format": "csv", "options": options})
+    strange = {"sample": sample, "format": "csv", "options": {"skip": "1"}}
+    answer = mapped.problem("POST", PATH, content=msgspec.json.encode(strange))
+
+    assert found["counts"]["records"] == 1
+    assert answer == (422, "config.source_option")

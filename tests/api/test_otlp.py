@@ -158,6 +158,25 @@ def test_a_first_total_of_many_days_is_left_to_a_person(door: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("hours", "counted"), [(0, [7]), (1, [1_000, 7])], ids=["none may", "an hour may"]
+)
+def test_for_how_long_a_first_total_may_count_is_a_setting(
+    empty: Api, hours: int, counted: list[int]
+) -> None:
+    documents = company()
+    documents["event_types"].append(EVENT_TYPE)
+    empty.post("/v1/master-data/apply", documents)
+    app = empty.app
+    metrics = MetricsDoor(app.desk(), app.database, app.clock, first_hours_max=hours)
+
+    first = metrics.take(request(total(point(10, 1_000, start=10 - 3_600))))
+    metrics.take(request(total(point(20, 1_007, start=10 - 3_600))))
+
+    assert values(empty) == counted
+    assert ("more than 0 hours" in first.message) is (hours == 0)
+
+
+@pytest.mark.parametrize(
     "metric",
     [
         {"name": "api.tokens", "gauge": {"dataPoints": [point(10, 5)]}},
@@ -218,7 +237,7 @@ def test_a_mapping_named_otlp_takes_the_place_of_the_default(door: Api) -> None:
 
 def test_two_requests_at_once_never_count_the_same_twice(door: Api) -> None:
     app = door.app
-    metrics = MetricsDoor(app.desk(), app.database, app.clock)
+    metrics = MetricsDoor(app.desk(), app.database, app.clock, first_hours_max=24)
     requests = [request(total(point(second, second * 10))) for second in range(10, 34)]
 
     with ThreadPoolExecutor(4) as threads:

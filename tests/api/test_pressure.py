@@ -51,7 +51,7 @@ def send(port: int, number: int) -> tuple[int, str]:
     if response.status == 200:
         assert (answer["accepted"] + answer["duplicates"], answer["rejected"]) == (SIZE, 0)
     else:
-        assert answer["code"] in {"capture.busy", "api.busy"}, answer
+        assert answer["code"] in {"capture.behind", "capture.busy", "api.busy"}, answer
     return response.status, response.getheader("retry-after", "")
 
 
@@ -82,9 +82,9 @@ def test_a_burst_that_the_database_cannot_take_is_refused_in_time_and_taken_late
         left = [number for number in left if send(server.port, number)[0] != 200]
 
     statuses = Counter(status for status, _ in answers)
-    assert set(statuses) == {200, 503}
-    assert statuses[503] > SENDERS, "the burst was none"
-    assert {again for status, again in answers if status == 503} == {"1"}
+    assert set(statuses) - {503} == {200, 429}
+    assert statuses[429] > SENDERS, "the burst was none"
+    assert all(int(again) >= 1 for status, again in answers if status != 200)
     assert in_the_burst == len(acknowledged | {0}) * SIZE
     assert stored(database) == BATCHES * SIZE
     assert grown < GROWTH_MEGABYTES_MAX

@@ -172,3 +172,108 @@ def test_an_option_that_does_not_exist_is_named(run: Any, tmp_path: Path) -> Non
 
     with pytest.raises(Rejected, match="colums"):
         run("import", name, "--option", "colums=a")
+
+
+FIXED = ("format=fixed", "columns=customer:2-8, tokens:9-14", "trailer=T")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "code"),
+    [
+        ("u.txt", b"Dcus_001    10\nT0002\n", (*FIXED, "trailer_columns=rows:2-5"), "mismatch"),
+        ("u.txt", b"Dcus_001    10\n", (*FIXED, "trailer_columns=rows:2-5"), "missing"),
+        ("u.txt", b"", FIXED, "missing"),
+        ("u.csv", b"customer,tokens\ncus_001,10\n", ("trailer=TOTAL",), "missing"),
+        (
+            "u.csv",
+            b"customer;tokens\ncus_001;1.010\nTOTAL;1.011,0\n",
+            (
+                *("trailer=TOTAL", "trailer_columns=sum:tokens"),
+                *("decimal_mark=,", "thousands_mark=."),
+            ),
+            "mismatch",
+        ),
+    ],
+    ids=["rows", "cut", "empty", "csv", "sum"],
+)
+def test_a_file_that_its_trailer_does_not_prove_is_refused_whole(
+    run: Any,
+    tmp_path: Path,
+    database: Database,
+    name: str,
+    content: bytes,
+    options: tuple[str, ...],
+    code: str,
+) -> None:
+    add_record(database, "source_mapping", BY_ROW.mapping_id, BY_ROW)
+    file = _file(tmp_path / name, content)
+    given = [word for option in options for word in ("--option", option)]
+
+    with pytest.raises(Rejected) as caught:
+        run("import", file, "--mapping", "by-row", *given)
+
+    assert caught.value.code == f"capture.trailer_{code}"
+    assert (
+        json.loads(run("list", "--json")) == json.loads(run("quarantine", "list", "--json")) == []
+    )
+
+
+def test_a_file_is_compared_with_the_manifest_beside_it(run: Any, tmp_path: Path) -> None:
+    file = _file(tmp_path / "u.jsonl", raw(1) + b"\n" + raw(2) + b"\n")
+    manifest = tmp_path / "u.jsonl.manifest.json"
+    manifest.write_text('{"rows": 3}')
+
+    with pytest.raises(Rejected, match="says 3 rows, and it is 2"):
+        run("import", file)
+    before = json.loads(run("list", "--json"))
+    manifest.write_text('{"rows": 2, "sums": {"data.input_tokens": "3"}}')
+
+    assert before == []
+    assert json.loads(run("import", file, "--json"))["accepted"] == 2
+
+
+def test_numbers_and_records_are_read_as_their_sender_writes_them(
+    run: Any, tmp_path: Path, database: Database
+) -> None:
+    add_record(database, "source_mapping", BY_ROW.mapping_id, BY_ROW)
+    german = _file(tmp_path / "g.csv", b"customer;tokens\ncus_001;10\ncus_001;20\nSumme;30,0\n")
+    records = "H             Dcus_001    10Dcus_002    20T0002         ".encode("cp273")
+    tape = _file(tmp_path / "tape", records)
+    lines = "Dcus_001    10\x85Dcus_002    20\x85T".encode("cp273")
+    print_file = _file(tmp_path / "lines", lines)
+    ebcdic = (*FIXED, "encoding=cp273")
+    whole = (
+        *ebcdic,
+        "trailer_columns=rows:2-5",
+        "line_ends=none",
+        "record_width=14",
+        "skip_lines=1",
+    )
+    totals = ("trailer=Summe", "trailer_columns=sum:tokens", "decimal_mark=,", "thousands_mark=.")
+
+    counts = [
+        json.loads(
+            run(
+                *("import", file, "--mapping", "by-row", "--json"),
+                *(word for option in options for word in ("--option", option)),
+            )
+        )
+        for file, options in ((german, totals), (tape, whole), (print_file, ebcdic))
+    ]
+
+    assert [(one["accepted"], one["rejected"]) for one in counts] == [(2, 0), (2, 0), (2, 0)]
+
+
+def test_a_file_that_is_no_text_or_of_no_known_form_is_not_kept_line_by_line(
+    run: Any, tmp_path: Path, database: Database
+) -> None:
+    add_record(database, "source_mapping", BY_ROW.mapping_id, BY_ROW)
+    sheet = _file(tmp_path / "bill.xlsx", b"PK\x03\x04\x00\n\n\x00\n")
+    text = _file(tmp_path / "bill.txt", b"cus_001 10\n")
+
+    with pytest.raises(Rejected, match="`format`"):
+        run("import", sheet)
+    with pytest.raises(Rejected, match="`format`"):
+        run("import", text, "--mapping", "by-row")
+
+    assert json.loads(run("quarantine", "list", "--json")) == []

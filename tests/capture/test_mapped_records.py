@@ -108,22 +108,97 @@ def test_ignored_records_are_counted_with_the_answers(database: Database, gatewa
 
 
 def test_what_cannot_be_mapped_is_kept_as_it_came(database: Database, gateway: Desk) -> None:
-    whole = record(call(1), call(2, **{"in": "lots"}))
+    broken = SourceRecord(b'{"calls": 7}', metadata={"topic": "eu"})
 
-    answers = take(gateway, whole).answers
+    answers = take(gateway, broken).answers
 
     (kept,) = held(database)
     assert [answer.code for answer in answers] == ["capture.unmappable"]
     assert kept.quarantine_id == answers[0].kept_as
-    assert (kept.raw, kept.mapping, kept.metadata) == (whole.body, "gateway", {"topic": "eu"})
+    assert (kept.raw, kept.mapping, kept.metadata) == (broken.body, "gateway", {"topic": "eu"})
+    assert kept.cause == "gateway each"
+
+
+def test_a_bad_element_waits_with_its_record_and_place_and_its_neighbours_are_taken(
+    database: Database, gateway: Desk
+) -> None:
+    whole = record(call(1), call(2, **{"in": "lots"}), call(3))
+
+    captured = take(gateway, whole)
+
+    (kept,) = held(database)
+    assert +captured.counts == {"accepted": 2, "rejected": 1}
+    assert (kept.raw, kept.metadata) == (whole.body, {"topic": "eu", "each.item": "1"})
     assert kept.cause == "gateway data.input_tokens"
+    assert "in element 1" in kept.message
+
+
+@pytest.mark.parametrize("as_event", [False, True], ids=["in its record", "as an event"])
+def test_each_bad_element_is_corrected_on_its_own_and_nothing_counts_twice(
+    database: Database, gateway: Desk, clock: FixedClock, *, as_event: bool
+) -> None:
+    whole = record(call(1), call(2, **{"in": "lots"}), call(3, **{"in": "few"}))
+    take(gateway, whole)
+    second = next(one for one in held(database) if (one.metadata or {})["each.item"] == "1")
+    right = record(call(1), call(2), call(3, **{"in": "few"}))
+    corrected = events_of(gateway, clock, record(call(2)))[0] if as_event else right.body
+    with database.transaction() as connection:
+        step.correct(
+            connection, quarantined=second.quarantine_id, corrected=corrected, at=clock.now(), **WHO
+        )
+
+    answer = replay(database, gateway, clock, second.quarantine_id)
+
+    (third,) = held(database)
+    assert answer.status == "accepted"
+    assert (third.metadata or {})["each.item"] == "2"
+    again = take(gateway, record(call(1), call(2), call(3)))
+    assert +again.counts == {"duplicate": 2, "accepted": 1}
+
+
+def test_a_corrected_record_without_the_element_leaves_it_refused(
+    database: Database, gateway: Desk, clock: FixedClock
+) -> None:
+    kept = take(gateway, record(call(1), call(2, **{"in": "lots"}))).answers[1].kept_as
+    with database.transaction() as connection:
+        shorter = record(call(1)).body
+        step.correct(connection, quarantined=kept, corrected=shorter, at=clock.now(), **WHO)
+
+    answer = replay(database, gateway, clock, kept)
+
+    assert answer.code == "capture.unmappable"
+    assert "it has no element 1" in answer.message
+
+
+def test_a_large_record_with_too_many_bad_elements_waits_once_and_whole(
+    database: Database, gateway: Desk, clock: FixedClock
+) -> None:
+    long = "m" * 5_000
+    bad = record(call(0), *(call(n, model=long, **{"in": "lots"}) for n in range(1, 60)))
+
+    captured = take(gateway, bad)
+
+    (kept,) = held(database)
+    assert +captured.counts == {"accepted": 1, "rejected": 59}
+    assert kept.metadata == {"topic": "eu"}
+    right = record(call(0), *(call(n) for n in range(1, 60)))
+    with database.transaction() as connection:
+        step.correct(
+            connection,
+            quarantined=kept.quarantine_id,
+            corrected=right.body,
+            at=clock.now(),
+            **WHO,
+        )
+    assert replay(database, gateway, clock, kept.quarantine_id).status == "accepted"
+    assert +take(gateway, right).counts == {"duplicate": 60}
 
 
 def test_many_records_are_mapped_again_at_once_and_each_has_one_answer(
     database: Database, gateway: Desk, clock: FixedClock
 ) -> None:
     take(gateway, record(call(1), call(2), tenant="newcomer"))
-    take(gateway, record(call(3), tenant="newcomer"), record(call(4, **{"in": "lots"})))
+    take(gateway, record(call(4, **{"in": "lots"})))
     set_subjects(database, ["cus_001", "newcomer"])
     add_record(database, "event_type", "other", EventType("other", {}))
 
@@ -140,7 +215,7 @@ def test_many_records_are_mapped_again_at_once_and_each_has_one_answer(
     assert [one.code for one in held(database)] == ["capture.unmappable"]
 
 
-def test_a_record_that_the_door_refuses_waits_whole_and_comes_in_when_the_subject_is_known(
+def test_what_the_door_refuses_of_a_record_comes_in_when_the_subject_is_known(
     database: Database, gateway: Desk, clock: FixedClock
 ) -> None:
     whole = record(call(1), call(2), tenant="newcomer")
@@ -149,10 +224,11 @@ def test_a_record_that_the_door_refuses_waits_whole_and_comes_in_when_the_subjec
     # What tells the door that master data changed.
     add_record(database, "event_type", "other", EventType("other", {}))
 
-    answer = replay(database, gateway, clock, refused.answers[0].kept_as)
+    kept = [answer.kept_as for answer in refused.answers]
+    answers = [replay(database, gateway, clock, one) for one in kept]
 
     assert +refused.counts == {"rejected": 2}
-    assert answer.status == "accepted"
+    assert [answer.status for answer in answers] == ["accepted", "accepted"]
     assert held(database) == []
     assert +take(gateway, whole).counts == {"duplicate": 2}
 

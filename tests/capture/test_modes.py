@@ -351,13 +351,27 @@ def test_an_event_may_be_nested_so_deep_and_no_deeper(client: TestClient) -> Non
 
 
 @pytest.mark.parametrize("name", ["id", "source", "type", "subject"])
-@pytest.mark.parametrize("hidden", ["\u200b", "\u202e", "\ufeff", "\u00ad", "\u2066", "\u2028"])
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        *("\u200b", "\u202e", "\ufeff", "\u00ad", "\u2066", "\u2028"),
+        *("\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u180b", "\u2800", "\u3164"),
+        *("\ufe00", "\ufe0f", "\uffa0", "\ue000", "\U000e0100", "\U000e01ef"),
+    ],
+)
 def test_a_character_that_nobody_sees_is_refused(
     client: TestClient, name: str, hidden: str
 ) -> None:
     status, answer = _post(client, raw(1, **{name: f"a{hidden}b"}), STRUCTURED)
 
     assert (status, answer["results"][0]["code"]) == (422, "capture.invisible_character")
+
+
+@pytest.mark.parametrize("seen", ["é", "ü", "名", "\u0301", "한", "ไ", "😀", "\u00a0", "\u3000"])
+def test_what_people_write_beyond_ascii_is_taken(client: TestClient, seen: str) -> None:
+    status, answer = _post(client, raw(1, id=f"a{seen}b", source=f"s{seen}"), STRUCTURED)
+
+    assert (status, answer["results"][0]["status"]) == (200, "accepted")
 
 
 def test_two_headers_of_one_name_are_refused_and_kept(

@@ -36,6 +36,7 @@ def settings(home: Path, file: str = "", **variables: str) -> Settings:
         ("api_port", "9000", "9000", 9000),
         ("api_keys", "one, two,", '["one", "two"]', ("one", "two")),
         ("future_hours_max", "0", "0", 0),
+        ("metric_first_hours_max", "0", "0", 0),
         ("log_format", "json", '"json"', "json"),
         ("tryton_venv", "/opt/tryton", '"/opt/tryton"', Path("/opt/tryton")),
         ("issuer", "https://login.example", '"https://login.example"', "https://login.example"),

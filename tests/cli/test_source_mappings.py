@@ -49,8 +49,8 @@ def test_a_file_is_previewed_before_it_is_applied_and_then_imported(place: Path)
     preview = json.loads(run("source", "preview", rows, "--mapping", yaml, "--json").output)
     run("apply", "-f", yaml, "--yes")
     again = json.loads(run("source", "preview", rows, "--mapping", "calls", "--json").output)
-    first = json.loads(run("source", "import", rows, "--mapping", "calls", "--json").output)
-    second = json.loads(run("source", "import", rows, "--mapping", "calls", "--json").output)
+    first = json.loads(run("events", "import", rows, "--mapping", "calls", "--json").output)
+    second = json.loads(run("events", "import", rows, "--mapping", "calls", "--json").output)
 
     assert preview == again
     assert preview["counts"] == {"records": 3, "events": 2, "accepted": 1, "rejected": 2}
@@ -131,3 +131,21 @@ def test_rows_of_parquet_are_read_exactly(place: Path) -> None:
     )
 
     assert json.loads(found.output)["counts"] == {"records": 1, "events": 1, "accepted": 1}
+
+
+def test_a_preview_reads_the_file_as_its_options_say(place: Path) -> None:
+    rows = ROWS.replace(",", ";").replace("ada", "åda")
+    (place / "calls.txt").write_bytes(b"Title\n" + rows.encode("cp1252") + b"Total;3\n")
+    yaml = str(place / "calls.yaml")
+    options = ("format=csv", "encoding=cp1252", "skip_lines=1", "trailer=Total")
+
+    with pytest.raises(Rejected, match="there is no option titel"):
+        run("source", "preview", str(place / "calls.txt"), "--mapping", yaml, "--option", "titel=1")
+    found = run(
+        *("source", "preview", str(place / "calls.txt"), "--mapping", yaml, "--json"),
+        *(word for option in options for word in ("--option", option)),
+    )
+
+    preview = json.loads(found.output)
+    assert preview["counts"]["records"] == 3
+    assert sorted(preview["unknown_subjects"]) == ["stranger", "åda"]

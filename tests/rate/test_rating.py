@@ -493,7 +493,7 @@ class TestRefusals:
         company = Company(database, contract(commitment=Commitment(Decimal(100))))
         company.decide(replace(BOOK, version=2, prices=()))
 
-        truth = month_truth(company.catalog(), NOVEMBER, [], {})
+        truth = month_truth(company.catalog(), NOVEMBER, [], {}, {}, {})
 
         assert truth.charges == {}
         assert [refusal.product_id for refusal in truth.refusals] == ["large"]

@@ -137,6 +137,22 @@ def test_a_killed_supervisor_takes_all_with_it_and_the_next_start_recovers(up: U
     assert acknowledged <= up.rows("usage_event")
 
 
+def test_the_port_answers_all_the_while_a_killed_server_starts_again(up: Up) -> None:
+    before = up.pids()
+    answers = []
+
+    def has_followed() -> bool:
+        answers.append(up.call("GET", "/v1/health")[0])
+        now = up.pids()
+        return len(now) == len(before) and now["api server"] != before["api server"]
+
+    os.kill(before["api server"], signal.SIGKILL)
+    eventually(has_followed, what=f"the API server is back; {up.log()}")
+
+    assert len(answers) > 5
+    assert set(answers) == {200}
+
+
 def test_each_killed_part_comes_back_and_nothing_acknowledged_is_lost(up: Up) -> None:
     before = up.pids()
     with sending(up, first=2000) as acknowledged:
@@ -147,4 +163,7 @@ def test_each_killed_part_comes_back_and_nothing_acknowledged_is_lost(up: Up) ->
     eventually(
         lambda: len(up.pids()) == 4 + API_PROCESSES, what=f"all are back; {up.pids()} {up.log()}"
     )
-    assert [pid for pid in before.values() if is_alive(pid)] == [before["supervisor"]]
+    eventually(
+        lambda: [pid for pid in before.values() if is_alive(pid)] == [before["supervisor"]],
+        what="the processes of the killed server ended",
+    )

@@ -45,7 +45,7 @@ from tollbook.observe.log import configure
 from tollbook.runtime.counts import Counts, Speaker
 from tollbook.runtime.intake import Intake
 from tollbook.runtime.otlp import MetricsDoor
-from tollbook.runtime.process import collect_rarely, end_with
+from tollbook.runtime.process import collect_rarely, end_with, is_supervised
 from tollbook.runtime.rates import Rates
 
 MEGABYTE: Final = 1_000_000
@@ -71,11 +71,14 @@ MODULES: Final = (
 
 
 def create() -> FastAPI:
-    """Build the application of a server process, which ends with the process that started it."""
+    """Build the application of a server process, which ends with the process that started it.
+
+    Where that is started again, it first goes on until the next one listens.
+    """
+    settings = load()
     server = multiprocessing.parent_process()
     if server is not None and server.pid is not None:
-        end_with(server.pid)
-    settings = load()
+        end_with(server.pid, unless_followed=lambda: is_supervised(settings.home))
     configure(settings.log_format)
     collect_rarely()
     stack = ExitStack()
@@ -127,7 +130,12 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
     # First, so that the hot path is matched against nothing else.
     api.router.routes.extend(intake_routes(queue, limits))
     read_body = body_reader(seconds_max=app.settings.body_seconds)
-    metrics = MetricsDoor(desk, app.database, app.clock)
+    metrics = MetricsDoor(
+        desk,
+        app.database,
+        app.clock,
+        first_hours_max=app.settings.metric_first_hours_max,
+    )
     api.router.routes.extend(otlp_routes(metrics, read_body))
     hooks = Hooks(desk, app.clock, app.settings.sources)
     api.router.routes.extend(hook_routes(hooks, read_body))

@@ -86,7 +86,9 @@ EVENTS_PATH: Final[dict[str, Any]] = {
             "413": _problem("The body is too large."),
             "415": _problem("The content type is none of CloudEvents."),
             "422": _answer("A single event was rejected; it is kept in quarantine."),
-            "429": _problem("The key sends too much: nothing was stored; send it again later."),
+            "429": _problem(
+                "The key sends too much, or all together more than is stored: nothing was stored; send it again later."
+            ),
             "431": _problem("The attributes in headers are too many or too large."),
             "503": _problem("Nothing was stored; send it again."),
         },

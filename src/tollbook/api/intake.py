@@ -14,8 +14,9 @@ from tollbook.api.access import ALLOWANCE
 from tollbook.api.bodies import ENCODINGS, Incoming, read_body
 from tollbook.api.limits import Budget, Hold
 from tollbook.api.permissions import caller_of
-from tollbook.api.queue import Queue
+from tollbook.api.queue import BEHIND, Queue
 from tollbook.api.sources import require_sources
+from tollbook.config import WAIT_MILLISECONDS_MAX
 from tollbook.errors import Failure, Transient
 from tollbook.flow.capture.binding import Delivery, read_delivery
 from tollbook.flow.capture.step import Answer, Captured
@@ -29,7 +30,6 @@ from tollbook.values.ids import event_id
 INLINE_BYTES_MAX: Final = 1_000_000
 BODY_SECONDS: Final = 60
 INFLIGHT_BYTES_MAX: Final = 160_000_000
-WAIT_MILLISECONDS_MAX: Final = 500
 
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -44,6 +44,7 @@ _REQUEST_STATUS: Final = {
     "capture.too_many_values": 413,
     "capture.headers_too_large": 431,
 }
+_TOO_FAST: Final = frozenset({"api.rate_limited", BEHIND})
 _UNREADABLE: Final = frozenset(
     {"capture.malformed_json", "capture.not_an_object", "capture.too_deep"}
 )
@@ -107,6 +108,8 @@ class _Door:
 
     async def _read(self, request: Request, hold: Hold) -> Delivery:
         body = await read_body(request, hold, seconds_max=self._limits.body_seconds)
+        # Others may have come while the body did; reading events costs more than refusing them.
+        self._queue.refuse_if_late()
         headers = [(name.lower(), value) for name, value in request.headers.items()]
         # What is split off is another copy of nearly the whole body.
         hold.add(len(body))
@@ -134,7 +137,7 @@ def _refusal(failure: Failure) -> Response:
     headers: dict[str, str] = {}
     if isinstance(failure, Transient):
         headers["retry-after"] = str(failure.retry_after_seconds or 1)
-        status = 429 if failure.code == "api.rate_limited" else 503
+        status = 429 if failure.code in _TOO_FAST else 503
     else:
         status = _REQUEST_STATUS.get(failure.code, 400)
     if failure.code == "capture.unsupported_encoding":

@@ -12,7 +12,7 @@ from tollbook.runtime.intake import Intake
 from tollbook.values.clock import Clock
 
 MILLISECONDS: Final = 1000
-RETRY_SECONDS: Final = 1
+BEHIND: Final = "capture.behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,17 @@ class Queue:
         return Depth(len(self._waiting), self._events, self._bytes, self._oldest())
 
     def refuse_if_late(self) -> None:
-        """Refuse more events while the oldest wait too long: Transient."""
-        if self._waiting and self._oldest() > self._wait_max:
+        """Refuse more events while those before them wait, or would wait, too long: Transient."""
+        if not self._waiting:
+            return
+        # What waits is known to be late only when it is; at the pace of the last groups it shows
+        # before, so that what is taken is answered in time.
+        wait = max(self._oldest(), self._intake.milliseconds_for(self._events))
+        if wait > self._wait_max:
             raise Transient(
-                "capture.busy",
-                "The events before these wait for the database: send these again in a second.",
-                retry_after_seconds=RETRY_SECONDS,
+                BEHIND,
+                "Events come faster than they are stored: send these again in a moment.",
+                retry_after_seconds=-(-wait // MILLISECONDS),
             )
 
     async def submit(self, raws: Sequence[bytes]) -> Captured:

@@ -17,6 +17,7 @@ from rich.table import Table
 from tollbook.app import App, open_app
 from tollbook.cli import segments
 from tollbook.cli.backfill import backfill
+from tollbook.cli.file_options import file_options, file_rule
 from tollbook.cli.options import (
     by_option,
     console,
@@ -35,10 +36,9 @@ from tollbook.flow.capture.corrections.store import Which
 from tollbook.flow.capture.events import store as stored
 from tollbook.reports.arrival import SeenEvent, seen
 from tollbook.runtime.import_file import OTHERWISE, import_file
+from tollbook.runtime.mapping_preview import rehearse_stored
 from tollbook.runtime.process import collect_rarely
 from tollbook.runtime.voiding import try_void
-from tollbook.sdk.drops.options import Options
-from tollbook.sdk.drops.rows import FileRule, read_rule
 from tollbook.storage.database import Connection, decode_json
 from tollbook.values.codec import to_builtins
 
@@ -61,13 +61,7 @@ segments.add_to(events)
 
 @events.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--option",
-    "options",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="How the file is written, as in the options of a source: format, encoding, columns, ...",
-)
+@file_options
 @click.option("--mapping", help="The id of the mapping that makes events of the rows.")
 @json_option
 def import_command(
@@ -78,9 +72,12 @@ def import_command(
     Rows may be JSON, CSV, Parquet or of fixed width. Each is stored, known already, in conflict or
     kept in quarantine; importing a file again changes nothing.
     """
-    rule = _file_rule(options)
+    # Rows of another form are not guessed: each would be refused, and kept, one by one.
+    rule = replace(file_rule(options), otherwise="" if mapping else OTHERWISE)
     collect_rarely()
     with open_app() as app, _progress(file, is_quiet=is_json) as on_progress:
+        if mapping:
+            _require_mapping(app, mapping)
         imported = import_file(
             app.desk(), file, rule=rule, mapping=mapping, on_progress=on_progress
         )
@@ -91,10 +88,22 @@ def import_command(
         "conflicts": imported.counts["conflict"],
         "rejected": imported.counts["rejected"],
     }
+    if mapping:
+        counts["ignored"] = imported.counts["ignored"]
     if is_json:
         write_json({"file": str(file), **counts, "rejected_by_code": dict(imported.refusals)})
         return
     _print_counts(counts, imported.refusals)
+
+
+def _require_mapping(app: App, mapping: str) -> None:
+    with app.database.transaction() as connection:
+        rehearse_stored(
+            connection,
+            mapping,
+            at=app.clock.now(),
+            future_hours_max=app.settings.future_hours_max,
+        )
 
 
 @events.command("list")
@@ -283,14 +292,6 @@ def dismiss_command(conflict_id: str, *, reason: str, by: str | None) -> None:
     click.echo(f"{conflict_id} is dismissed.")
 
 
-def _file_rule(given: tuple[str, ...]) -> FileRule:
-    pairs = [pair.partition("=") for pair in given]
-    options = Options({name.strip(): value for name, _, value in pairs})
-    rule = read_rule(options)
-    options.refuse_others()
-    return replace(rule, otherwise=OTHERWISE)
-
-
 @contextmanager
 def _progress(file: Path, *, is_quiet: bool) -> Iterator[Callable[[int], None]]:
     """Show how much of a file is done, on a terminal."""
@@ -308,7 +309,7 @@ def _progress(file: Path, *, is_quiet: bool) -> Iterator[Callable[[int], None]]:
 
 
 def _print_counts(counts: dict[str, int], refusals: Counter[str]) -> None:
-    table = Table("Lines", "Accepted", "Duplicates", "Conflicts", "Rejected")
+    table = Table(*map(str.capitalize, counts))
     table.add_row(*(f"{number:,}" for number in counts.values()))
     screen = console()
     screen.print(table)

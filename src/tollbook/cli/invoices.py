@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tollbook.app import open_app
+from tollbook.cli.invoice_why import why_lines
 from tollbook.cli.options import MONTH, console, json_option, write_json
 from tollbook.errors import Rejected
 from tollbook.flow.invoice.numbering import line_id
@@ -18,6 +19,7 @@ from tollbook.flow.invoice.step import approve as approve_drafts
 from tollbook.flow.invoice.store import list_invoices, load_invoice
 from tollbook.records.invoice import Invoice, InvoiceState, TaxLine
 from tollbook.reports.views import invoice_view
+from tollbook.reports.why import why
 from tollbook.storage.database import Connection
 from tollbook.values.period import Month
 from tollbook.values.quantity import plain
@@ -86,6 +88,20 @@ def show(reference: str, *, is_json: bool) -> None:
     for line in invoice.lines:
         reference = line_id(invoice.invoice_id, line.line_no)
         screen.print(f"  {line.line_no}  {reference}  {line.charge_id}", highlight=False)
+
+
+@invoices.command("why")
+@click.argument("reference")
+@click.option("--line", "line_no", type=int, help="Only this line.")
+@json_option
+def why_command(reference: str, *, line_no: int | None, is_json: bool) -> None:
+    """Explain the amounts of a document: working, price and policies, usage, taxes."""
+    with open_app() as app, app.database.transaction() as connection:
+        found = why(connection, reference, line_no=line_no)
+    if is_json:
+        write_json(found)
+        return
+    click.echo("\n\n".join("\n".join(why_lines(one)) for one in found))
 
 
 @invoices.command()

@@ -12,13 +12,14 @@ from rich.table import Table
 
 from tollbook.app import App, open_app
 from tollbook.cli.options import console
+from tollbook.cli.shown import print_effect
 from tollbook.errors import Rejected
 from tollbook.masterdata.catalog import KINDS, Version
 from tollbook.masterdata.plan import Change, Plan
 from tollbook.masterdata.problems import Problem
 from tollbook.masterdata.step import Applied, plan_directory
 from tollbook.masterdata.view import plan_view, version_view
-from tollbook.runtime.apply import apply_master_data
+from tollbook.runtime.apply import apply_master_data, try_apply
 from tollbook.values.codec import to_builtins
 
 _KIND = click.Choice(list(KINDS))
@@ -35,12 +36,16 @@ _KIND = click.Choice(list(KINDS))
 )
 @click.option("--yes", is_flag=True, help="Apply without asking.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--effect", "with_effect", is_flag=True, help="Show what it does to the money first.")
 @click.option("--reason", default="tollbook apply", help="Why, for the audit trail.")
 @click.option("--json", "as_json", is_flag=True, help="Write the plan and the result as JSON.")
-def apply(*, directory: Path, yes: bool, dry_run: bool, reason: str, as_json: bool) -> None:
+def apply(
+    *, directory: Path, yes: bool, dry_run: bool, with_effect: bool, reason: str, as_json: bool
+) -> None:
     """Load master data from YAML files, showing first what would change.
 
-    Exit code 1 when a file has a problem (nothing is applied then), or when you say no.
+    With --effect every month that it touches is rated, and what customers would owe more or less is
+    shown; what was billed is part of both sides. Exit code 1 when a file has a problem (nothing is applied then), or when you say no.
     """
     screen = console()
     with open_app() as app:
@@ -48,12 +53,19 @@ def apply(*, directory: Path, yes: bool, dry_run: bool, reason: str, as_json: bo
             planned = plan_directory(connection, directory, app.clock.now())
         if not as_json:
             _show_plan(screen, planned)
+        effect = None
+        if with_effect and not planned.problems:
+            act = try_apply(planned, by=app.settings.actor, at=app.clock.now())
+            effect = app.preview(act).effect
+            if not as_json:
+                print_effect(effect, said="Nothing is stored yet.")
         applied = None
         if planned.changes and not planned.problems and not dry_run:
             _confirm(planned, yes=yes, as_json=as_json)
             applied = _apply(app, planned, reason)
     if as_json:
-        click.echo(json.dumps({**plan_view(planned), "applied": to_builtins(applied)}, indent=2))
+        shown = {**plan_view(planned), "effect": to_builtins(effect)}
+        click.echo(json.dumps({**shown, "applied": to_builtins(applied)}, indent=2))
     elif applied:
         screen.print(f"Applied: {applied.created} created, {applied.changed} changed.")
     if planned.problems:

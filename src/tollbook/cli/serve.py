@@ -63,7 +63,8 @@ def up(*, workers: int) -> None:
                 if not settings.database_url and embedded.status(settings.home) is None:
                     embedded.start(settings.home, keep_running=True)
 
-            supervise([["serve"], *([["worker"]] * workers)], stop, keep=keep_database)
+            commands = [["serve"], *([["worker"]] * workers)]
+            supervise(commands, stop, keep=keep_database, clock=SystemClock())
 
 
 @click.command()
@@ -82,7 +83,8 @@ def serve(*, parent: int | None) -> None:
     configure(settings.log_format)
     if parent is not None:
         end_with(parent)
-    wait_for_port(settings.api_host, settings.api_port, SystemClock())
+    # Started again by its supervisor, it takes over from the processes of the one that died.
+    wait_for_port(settings.api_host, settings.api_port, SystemClock(), is_shared=parent is not None)
     with database_url(settings) as dsn:
         migrate(dsn)
         require_keys_beyond_loopback(settings, dsn)

@@ -47,7 +47,7 @@ def echo_fields(record: object, *, is_json: bool) -> None:
             click.echo(f"{name:14}{value if isinstance(value, str) else json.dumps(value)}")
 
 
-def print_effect(effect: Effect) -> None:
+def print_effect(effect: Effect, *, said: str = "Nothing was stored.") -> None:
     """Write what a correction does to quantities and charges, and the sum per currency."""
     screen = console()
     if not effect.changes:
@@ -73,4 +73,4 @@ def print_effect(effect: Effect) -> None:
     for currency, difference in sorted(effect.difference.items()):
         sign = "+" if difference > 0 else ""
         screen.print(f"Difference: {sign}{plain(difference)} {currency}, before tax.")
-    screen.print("Nothing was stored.")
+    screen.print(said)

@@ -1,8 +1,8 @@
-"""The command line of source mappings: preview one on a sample, test one by files, import with one."""
+"""The command line of source mappings: preview one on a sample, test one by files."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import click
 import msgspec
@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from tollbook.app import App, open_app
+from tollbook.cli.file_options import file_options, file_rule
 from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
-from tollbook.runtime.import_file import import_file
 from tollbook.runtime.mapped_sample import Preview, PreviewedEvent, PreviewedRecord
 from tollbook.runtime.mapping_check import EVENTS, check_directory
 from tollbook.runtime.mapping_preview import (
@@ -21,8 +21,7 @@ from tollbook.runtime.mapping_preview import (
     rehearse_stored,
     run_preview,
 )
-from tollbook.runtime.sample import FORMATS, SampleFormat, read_sample
-from tollbook.sdk.drops.rows import FileRule
+from tollbook.runtime.sample import FORMATS, read_sample
 from tollbook.storage.database import Connection
 
 RECORDS_SHOWN: Final = 20
@@ -45,6 +44,7 @@ _id_option = click.option("--id", "mapping_id", help="Which mapping, where a fil
 )
 @_id_option
 @_format_option
+@file_options
 @click.option(
     "--limit",
     default=RECORDS_SHOWN,
@@ -54,15 +54,23 @@ _id_option = click.option("--id", "mapping_id", help="Which mapping, where a fil
 )
 @json_option
 def preview_command(
-    file: Path, *, mapping: str, mapping_id: str | None, form: str | None, limit: int, is_json: bool
+    file: Path,
+    *,
+    mapping: str,
+    mapping_id: str | None,
+    form: str | None,
+    options: tuple[str, ...],
+    limit: int,
+    is_json: bool,
 ) -> None:
     """Show which events the records of FILE would become, and the door's answer; stores nothing.
 
     A YAML file is taken as if it were applied, with all else in it.
     """
+    rule = file_rule(options, form)
     with open_app() as app, app.database.transaction() as connection:
         rehearsal = _rehearse(app, connection, mapping, mapping_id)
-        records = read_sample(file, form=cast("SampleFormat | None", form), limit=limit)
+        records = read_sample(file, rule=rule, limit=limit)
         found = run_preview(connection, rehearsal, records, at=app.clock.now())
     if is_json:
         click.echo(msgspec.json.format(preview_json(found), indent=2))
@@ -101,38 +109,6 @@ def test_command(*, directory: Path, mapping_id: str | None, accept: bool, is_js
         raise Rejected(
             "capture.mapping_differs", "The mapping does not make the events that are expected."
         )
-
-
-@click.command("import")
-@_file_argument
-@click.option("--mapping", required=True, help="The id of a stored mapping.")
-@_format_option
-@json_option
-def import_command(file: Path, *, mapping: str, form: str | None, is_json: bool) -> None:
-    """Import a file of foreign records through a mapping.
-
-    Every record is stored, known already, ignored by the mapping or kept in quarantine as it came;
-    importing a file again changes nothing.
-    """
-    with open_app() as app:
-        with app.database.transaction() as connection:
-            _rehearse_stored(app, connection, mapping)
-        imported = import_file(app.desk(), file, rule=FileRule(form or "auto"), mapping=mapping)
-    counts = {
-        name: imported.counts[status]
-        for name, status in (
-            ("accepted", "accepted"),
-            ("duplicates", "duplicate"),
-            ("conflicts", "conflict"),
-            ("rejected", "rejected"),
-            ("ignored", "ignored"),
-        )
-    }
-    if is_json:
-        write_json({"file": str(file), **counts, "rejected_by_code": dict(imported.refusals)})
-        return
-    _show_counts(counts)
-    _show_refusals(imported.refusals)
 
 
 def preview_json(found: Preview) -> bytes:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from tollbook.masterdata.catalog import Catalog, Version
+from tollbook.masterdata.check_adjustments import check_adjustments
 from tollbook.masterdata.check_billing import check_billing
 from tollbook.masterdata.check_prices import check_price
 from tollbook.masterdata.problems import Finding, Path
@@ -39,10 +40,15 @@ def check_contract(version: Version, catalog: Catalog) -> Iterator[Finding]:
     if book is not None and book.currency != contract.currency:
         message = f"price book {book.price_book_id} is in {book.currency}, not {contract.currency}."
         yield Finding("currency_mismatch", message, ("price_book",))
+    if contract.bill_to is not None:
+        key = contract.bill_to
+        yield from check_reference(catalog, "customer", key, since=since, path=("bill_to",))
     yield from _same_parties(contract, catalog)
     yield from _items(contract, catalog)
     yield from _commitment(contract, catalog)
     yield from _credits(contract, catalog)
+    yield from check_adjustments(contract.adjustments, ("adjustments",))
+    yield from _adjusted_products(contract)
 
 
 def check_contracts_together(catalog: Catalog) -> Iterator[tuple[Version, Finding]]:
@@ -75,7 +81,7 @@ def _versions(catalog: Catalog, contract_id: str) -> list[Contract]:
 
 def _same_parties(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     first = _versions(catalog, contract.contract_id)[0]
-    for name in ("customer_id", "entity_id", "currency", "zone"):
+    for name in ("customer_id", "entity_id", "currency", "zone", "bill_to"):
         if getattr(contract, name) != getattr(first, name):
             word = name.removesuffix("_id")
             message = f"an amendment cannot change the {word}: end this contract, make another."
@@ -142,10 +148,15 @@ def _may_apply(book: Version, contract: Contract, catalog: Catalog) -> bool:
 def _commitment(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     if contract.commitment is None:
         return
-    amount, factor = contract.commitment.monthly_amount, contract.commitment.overage_factor
+    monthly, annual = contract.commitment.monthly_amount, contract.commitment.annual_amount
+    factor = contract.commitment.overage_factor
     path: Path = ("commitment",)
+    if monthly and annual is not None:
+        message = "a commitment is for each month or for each contract year: keep one amount."
+        yield Finding("commitment", message, path)
+    amount = monthly if annual is None else annual
     if amount <= 0 or not _is_payable(amount, contract.currency):
-        message = f"monthly_amount {amount} must be more than 0 and payable in {contract.currency}."
+        message = f"the amount {amount} must be more than 0 and payable in {contract.currency}."
         yield Finding("commitment", message, (*path, "monthly_amount"))
     if factor < 1:
         message = f"overage_factor {factor} must be 1 or more: 1.2 makes overage 20 % dearer."
@@ -174,6 +185,17 @@ def _credits(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
             message = f"grant id {grant.grant_id} is used twice: give each grant its own."
             yield Finding("grant_taken", message, ("credits", at))
         yield from _grant(grant, contract, catalog, ("credits", at))
+
+
+def _adjusted_products(contract: Contract) -> Iterator[Finding]:
+    sold = {item.product_id for item in contract.items}
+    for at, rule in enumerate(contract.adjustments):
+        for product in (*rule.products, *filter(None, [rule.product_id])):
+            if product not in sold:
+                message = (
+                    f"{rule.adjustment_id} is for {product}, which the contract does not sell."
+                )
+                yield Finding("adjustment", message, ("adjustments", at))
 
 
 def _grant(

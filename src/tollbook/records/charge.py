@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from tollbook.values.ids import ChargeId, CustomerId, UsageId
 from tollbook.values.money import Precise, Rounding
@@ -15,9 +15,15 @@ ChargeKind = Literal[
     "fixed",  # a recurring fee
     "commitment_shortfall",  # the committed amount that usage did not reach
     "overage",  # the surcharge on usage beyond the committed amount
+    "discount",  # taken off a line by a rule of the contract, negative
+    "maximum",  # what exceeds the most that lines may come to, negative
+    "minimum",  # what is missing to the least that lines come to
     "credit_purchase",  # prepaid credits bought
     "credit_applied",  # prepaid credits drawn down, negative
 ]
+
+# What takes something off a line of the same product and period, and is taxed together with it.
+REDUCTIONS: Final[frozenset[ChargeKind]] = frozenset({"discount", "maximum"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ class ChargePart:
 class Charge:
     """An amount somebody owes for a period: unrounded, never edited, superseded by difference.
 
-    `corrects` names the first charge of the same obligation when this one bills a difference.
+    `corrects` names the first charge of the same obligation when this one bills a difference;
+    `rule_id` the contract's adjustment that a discount, maximum or minimum comes from.
     """
 
     charge_id: ChargeId
@@ -88,3 +95,4 @@ class Charge:
     meter_version: int = 1
     rounding: Rounding = "half_even"
     corrects: ChargeId | None = None
+    rule_id: str = ""

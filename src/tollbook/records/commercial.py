@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
+from tollbook.records.adjustment import Adjustment
 from tollbook.records.charge import PriceVersion
 from tollbook.values.calendar import BillingCalendar
 from tollbook.values.ids import CustomerId, EntityId, MeterId
@@ -143,13 +144,16 @@ class ContractItem:
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """A monthly amount the customer owes at least; usage beyond it is charged times the factor.
+    """An amount the customer owes at least; usage beyond it is charged times the factor.
 
-    Amount in major units of the contract's currency. The shortfall is its own invoice line.
+    It is committed for each month, or for each contract year (`annual_amount`), whose shortfall is
+    owed in its last month. Amounts in major units of the contract's currency. The shortfall is its
+    own invoice line.
     """
 
-    monthly_amount: Decimal
+    monthly_amount: Decimal = Decimal(0)
     overage_factor: Decimal = Decimal(1)
+    annual_amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,8 @@ class Contract:
 
     A version is never edited; an amendment is the next version with its own `effective_from`. Its
     days begin and end in `zone` (an IANA name); the customer's when empty, then the entity's.
+    `bill_to` is the customer that pays, where it is another: a parent for its children.
+    `adjustments` are discounts, minimums and maximums over its lines, in the order they apply.
 
     `billing` says when its billing periods begin, calendar months without it; `proration` how a
     fee is charged for a part of one. Contracts without either owe a fee whole.
@@ -191,6 +197,8 @@ class Contract:
     credits: tuple[CreditGrant, ...] = ()
     purchase_order: str = ""
     zone: str = ""
+    adjustments: tuple[Adjustment, ...] = ()
+    bill_to: CustomerId | None = None
     billing: BillingCalendar | None = None
     proration: Proration | None = None
 

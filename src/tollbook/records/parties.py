@@ -6,6 +6,7 @@ from datetime import date
 from typing import Literal
 
 from tollbook.values.ids import CustomerId, EntityId
+from tollbook.values.money import Rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,8 @@ class LegalEntity:
     """Our company that sells: one set of books, one functional currency, one invoice series.
 
     `target` names the ERP its documents are posted to; `payment_days` is the time to pay;
-    `approval` says whether a person must approve a draft before it is issued. `zone` is the IANA
+    Tax is rounded by `tax_rounding_mode`, on each line, on the sum of each rate (`document`), or once
+    for all (`total`). `approval` says whether a person must approve a draft before it is issued. `zone` is the IANA
     name of the time zone in which its days begin, for customers and contracts that state none. A month is
     not invoiced before each of `required_sources`, and each source with usage in the last
     `sources_seen_days` days of the month, has declared that the month is complete.
@@ -27,10 +29,11 @@ class LegalEntity:
     invoice_prefix: str
     payment_days: int = 30
     approval: Literal["manual", "automatic"] = "manual"
-    tax_rounding: Literal["line", "document"] = "line"
+    tax_rounding: Literal["line", "document", "total"] = "line"
     zone: str = "UTC"
     required_sources: tuple[str, ...] = ()
     sources_seen_days: int = 0
+    tax_rounding_mode: Rounding = "half_up"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tollbook.flow.rate.commit import overage_parts, shortfall_parts
+from tollbook.flow.rate.adjusted import Line, shares_of
+from tollbook.flow.rate.commit import committed_parts, year_began
 from tollbook.flow.rate.fixed import fee_parts
 from tollbook.flow.rate.price import price_parts
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
-from tollbook.flow.rate.store import counted_with, history
+from tollbook.flow.rate.store import counted_with, discounts_given, history, used_before
+from tollbook.flow.rate.terms import started_on
 from tollbook.flow.rate.working import ZERO, total
 from tollbook.ledger.credit_store import moved_by
 from tollbook.masterdata.catalog import Catalog
-from tollbook.records.charge import ChargePart
+from tollbook.records.charge import REDUCTIONS, ChargePart
 from tollbook.records.commercial import Contract
 from tollbook.storage.database import Connection
 from tollbook.values.money import Money, Precise, settle, sum_money
+from tollbook.values.period import Month
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ def owed(
             return _usage(chain[-1], quantities)
         case "fixed":
             return Owed(_sum(fee_parts(_quantity(chain), chain[-1].price)))
+        case "discount" | "maximum" | "minimum":
+            return Owed(_adjustment(connection, chain[-1], catalog))
         case "commitment_shortfall" | "overage":
             return Owed(_commitment(connection, chain[-1], catalog))
         case "credit_purchase" | "credit_applied":
@@ -65,28 +70,73 @@ def _commitment(connection: Connection, rated: RatedCharge, catalog: Catalog) ->
     version = catalog.numbered("contract", charge.contract_id, charge.contract_version)
     assert version is not None, "a charge pins a contract version that exists"
     assert isinstance(version.record, Contract)
-    commitment = version.record.commitment
-    if commitment is None:
-        return ZERO
-    used = _used(counted_with(connection, charge.charge_id), charge.amount.currency)
-    parts = overage_parts if charge.kind == "overage" else shortfall_parts
-    return _sum(parts(commitment, used))
+    contract, currency = version.record, charge.amount.currency
+    started = Month.of(started_on(catalog, contract))
+    since = {contract.contract_id: year_began(started, rated.month)}
+    before = used_before(connection, since, rated.month).get(contract.contract_id)
+    workings = committed_parts(
+        contract,
+        _net_usage(counted_with(connection, charge.charge_id), currency),
+        before=before or Money(0, currency),
+        started=started,
+        month=rated.month,
+    )
+    return _sum(workings.get(charge.kind, []))
 
 
-def _used(charges: Sequence[RatedCharge], currency: str) -> Money:
-    """Return usage charges, settled an obligation: what the customer sees on the invoice."""
+def _adjustment(connection: Connection, rated: RatedCharge, catalog: Catalog) -> Decimal:
+    """Apply the contract's adjustments to the lines that counted when the charge was decided."""
+    charge = rated.charge
+    version = catalog.numbered("contract", charge.contract_id, charge.contract_version)
+    assert version is not None, "a charge pins a contract version that exists"
+    assert isinstance(version.record, Contract)
+    given = discounts_given(connection, rated.month).get(charge.contract_id, {})
+    shares = shares_of(
+        version.record,
+        _lines(counted_with(connection, charge.charge_id), charge.amount.currency),
+        month=rated.month,
+        started=Month.of(started_on(catalog, version.record)),
+        given_before=given,
+    )
+    return total(
+        share.amount.major
+        for share, line in shares
+        if (share.rule_id, share.kind) == (charge.rule_id, charge.kind)
+        and (line is None or (line.product_id, line.period) == (charge.product_id, charge.period))
+    )
+
+
+def _net_usage(charges: Sequence[RatedCharge], currency: str) -> Money:
+    """Return usage, less what was taken off it: what the customer sees on the invoice."""
+    lines = [line for line in _lines(charges, currency) if line.kind == "usage"]
+    used = {(line.product_id, line.period) for line in lines}
+    taken = [
+        settle(one.charge.amount, one.charge.rounding).money
+        for one in charges
+        if one.charge.kind in REDUCTIONS and (one.charge.product_id, one.charge.period) in used
+    ]
+    return sum_money([*(line.amount for line in lines), *taken], currency)
+
+
+def _lines(charges: Sequence[RatedCharge], currency: str) -> list[Line]:
+    """Return usage and fees, settled an obligation."""
     found: dict[Obligation, list[RatedCharge]] = defaultdict(list)
     for rated in charges:
-        if rated.charge.kind == "usage":
+        if rated.charge.kind in {"usage", "fixed"}:
             found[obligation_key(rated)].append(rated)
-    settled = [
-        settle(
-            Precise(total(one.charge.amount.value for one in alike), currency),
-            alike[-1].charge.rounding,
-        ).money
-        for alike in found.values()
+    return [
+        Line(
+            obligation.product_id,
+            obligation.period,
+            obligation.kind,
+            settle(
+                Precise(total(one.charge.amount.value for one in alike), currency),
+                alike[-1].charge.rounding,
+            ).money,
+        )
+        for obligation, alike in found.items()
+        if obligation.currency == currency
     ]
-    return sum_money(settled, currency)
 
 
 def _credits(connection: Connection, rated: RatedCharge) -> Decimal:

@@ -13,7 +13,7 @@ from tollbook.flow.rate.price import multiplied_out
 from tollbook.flow.rate.rated import RatedCharge, obligation_key
 from tollbook.flow.rate.store import charges_by_id, history
 from tollbook.flow.rate.working import total
-from tollbook.flow.tax.apply import tax_lines
+from tollbook.flow.tax.apply import policy_of, tax_lines
 from tollbook.flow.tax.determine import rates_for
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
@@ -168,7 +168,7 @@ def _taxes_again(connection: Connection, invoice: Invoice, catalog: Catalog) -> 
         on=invoice.booked_on,
         original=load_invoice(connection, invoice.corrects) if invoice.corrects else None,
     )
-    return tax_lines(invoice.lines, rates, entity.tax_rounding)
+    return tax_lines(invoice.lines, rates, policy_of(entity))
 
 
 def _working(tax: TaxLine) -> str:

@@ -11,6 +11,9 @@ from tollbook.flow.capture.step import Captured
 from tollbook.runtime.intake import Desk
 from tollbook.runtime.pump import make_batch
 from tollbook.sdk.drops.batch import Batch
+from tollbook.sdk.drops.manifest import check_bytes, read_manifest
+from tollbook.sdk.drops.place import MANIFEST_SUFFIX
+from tollbook.sdk.drops.proof import check_contents
 from tollbook.sdk.drops.rows import FileRule, read_rows
 from tollbook.sdk.drops.unpack import sha256_of
 from tollbook.sdk.source import Chunk, SourceRecord
@@ -46,15 +49,18 @@ def import_file(
     """Take every row of a file; `on_progress` hears how many bytes of it are done.
 
     Without the id of a `mapping` the rows must be events. Importing a file again changes nothing, if the
-    mapping gives a row the same id again. Raises Rejected when the file is damaged: what came
-    before the damage is stored.
+    mapping gives a row the same id again. Raises Rejected, and stores nothing, when the file is not
+    what its trailer or a manifest beside it says; also when it is damaged: what came before the
+    damage is stored.
     """
     imported = Imported()
+    rule = rule or FileRule(otherwise=OTHERWISE)
     with file.open("rb") as stored:
         metadata = _metadata(stored, file) if mapping else {}
-        rows = read_rows(stored, file.name, rule or FileRule(otherwise=OTHERWISE))
         first = 1
         try:
+            _check(stored, file, rule)
+            rows = read_rows(stored, file.name, rule)
             for batch in _joined(rows):
                 if mapping is None and not batch.refusals:
                     captured = desk.take(batch.bodies, door=DOOR)
@@ -129,6 +135,19 @@ def _count(imported: Imported, captured: Captured) -> None:
         imported.refusals.update(
             answer.code for answer in captured.answers if answer.status == "rejected"
         )
+
+
+def _check(stored: IO[bytes], file: Path, rule: FileRule) -> None:
+    """Compare a file with its trailer and with the manifest beside it, where there is one."""
+    beside = file.with_name(file.name + MANIFEST_SUFFIX)
+    promise = None
+    if beside.is_file():
+        said = read_manifest(beside.name, beside.read_bytes(), said_by=beside.name)
+        promise = said.get(file.name)
+    if promise is not None:
+        check_bytes(promise, sha256=sha256_of(stored), size=file.stat().st_size)
+    check_contents(stored, file.name, rule, promise)
+    stored.seek(0)
 
 
 def _metadata(stored: IO[bytes], file: Path) -> dict[str, str]:

@@ -28,6 +28,8 @@ from tollbook.flow.capture.step import Captured, capture, days_of, join
 from tollbook.flow.meter.summary.store import add_deltas
 from tollbook.flow.meter.tally import Tally
 from tollbook.masterdata.store import load_catalog
+from tollbook.runtime.pace import Pace
+from tollbook.runtime.recent import Recent
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
 
@@ -35,6 +37,7 @@ EVENTS_PER_COMMIT_MAX: Final = 20_000
 WAITING_BYTES_MAX: Final = 256_000_000
 ATTEMPTS_MAX: Final = 5
 REPEATS_AHEAD: Final = 50
+REPEATS_AHEAD_AT_START: Final = 3
 MASTER_DATA_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 30.0
 
@@ -77,7 +80,7 @@ class Desk:
     ) -> None:
         self._database = database
         self._takes_any_age = takes_any_age
-        self._clock = clock
+        self.clock = clock
         self._future_hours_max = future_hours_max
         self._process = f"{os.getpid()} since {clock.now():%Y-%m-%dT%H:%M:%SZ}"
         self._lock = threading.Lock()
@@ -86,13 +89,15 @@ class Desk:
         self._state: tuple[int, datetime | None] | None = None
         self._checked = 0.0
         self._days: frozenset[date] = frozenset()
-        # Repeats seldom come alone: after some, identities are asked for before they are stored.
-        self._repeats_ahead = REPEATS_AHEAD
+        self._recent = Recent()
+        # Repeats of what others took, or of long ago, seldom come alone: after some, all identities
+        # are asked for before they are stored.
+        self._repeats_ahead = REPEATS_AHEAD_AT_START
 
     def admission(self, *, at_once: bool = False) -> Admission:
         """Return what the door knows; a change of master data shows within a second, or at once."""
         with self._lock:
-            now = self._clock.monotonic()
+            now = self.clock.monotonic()
             if self._admission is None or at_once or now - self._checked >= MASTER_DATA_SECONDS:
                 self._refresh()
                 self._checked = now
@@ -118,7 +123,7 @@ class Desk:
         Transient when the database did not take them: then none of them is acknowledged, and
         sending them again is safe.
         """
-        at = self._clock.now()
+        at = self.clock.now()
         try:
             verdicts = [*self._judge(raws, at), *refused]
             self._prepare(days_of(verdicts))
@@ -143,7 +148,7 @@ class Desk:
         The answers are those of the events that the records became, and of the records that could
         not be mapped; how many were ignored is in `ignored`, and counted with the answers.
         """
-        at = self._clock.now()
+        at = self.clock.now()
         try:
             judged = judge_records(records, mapping, self.admission(), at=at)
             if any(isinstance(v, Refused) and v.code in _CURABLE for v in judged.verdicts):
@@ -169,11 +174,8 @@ class Desk:
         return replace(captured, ignored=judged.ignored)
 
     def _look_ahead(self, captured: Captured) -> None:
-        counts = captured.counts
         self._repeats_ahead = (
-            REPEATS_AHEAD
-            if counts["duplicate"] or counts["conflict"]
-            else max(0, self._repeats_ahead - 1)
+            REPEATS_AHEAD if captured.is_surprised else max(0, self._repeats_ahead - 1)
         )
 
     def _judge(self, raws: Sequence[bytes], at: datetime) -> list[Verdict]:
@@ -207,6 +209,7 @@ class Desk:
         within: Within | None = None,
         then: Then | None = None,
     ) -> Captured:
+        repeated = self._recent.meet(v.digest for v in verdicts if isinstance(v, Admitted))
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 with self._database.transaction() as connection:
@@ -218,6 +221,7 @@ class Desk:
                         door=door,
                         at=at,
                         is_repeat_likely=self._repeats_ahead > 0,
+                        repeated=repeated,
                         counting=self._count,
                     )
                     store.add_tally(connection, self._process, door, captured.tally.items())
@@ -265,7 +269,7 @@ class Desk:
         with self._database.transaction() as connection:
             state = store.master_data_state(connection)
             if state != self._state:
-                catalog = load_catalog(connection, known_at=self._clock.now())
+                catalog = load_catalog(connection, known_at=self.clock.now())
                 crosswalk = store.read_crosswalk(connection)
                 self._admission = build_admission(
                     catalog,
@@ -311,6 +315,7 @@ class Intake:
         self._waiting: deque[tuple[Sequence[bytes], int, Future[Captured]]] = deque()
         self._waiting_bytes = 0
         self._stopping = False
+        self._pace = Pace()
         self._changed = threading.Condition()
         # One thread: two would fight for the interpreter. Another process of the API prepares its
         # group while the database works on this one's.
@@ -355,8 +360,14 @@ class Intake:
             self._changed.notify()
         return future
 
+    def milliseconds_for(self, events: int) -> int:
+        """Return how long so many events would take as things went lately; 0 when nobody knows."""
+        return self._pace.milliseconds(events, now=self._desk.clock.monotonic())
+
     def _flush_until_stopped(self) -> None:
+        clock = self._desk.clock
         while group := self._next_group():
+            begun = clock.monotonic()
             raws = [raw for taken, _ in group for raw in taken]
             try:
                 captured = self._desk.take(raws, door=self._door)
@@ -368,6 +379,7 @@ class Intake:
             for taken, future in group:
                 future.set_result(captured.part(start, start + len(taken)))
                 start += len(taken)
+            self._pace.note(len(raws), begun=begun, ended=clock.monotonic())
 
     def _next_group(self) -> list[tuple[Sequence[bytes], Future[Captured]]]:
         group: list[tuple[Sequence[bytes], Future[Captured]]] = []

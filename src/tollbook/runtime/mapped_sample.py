@@ -42,7 +42,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class PreviewedEvent:
-    """An event as it would be, and the door's answer to it."""
+    """An event as it would be, and the door's answer to it.
+
+    Of an element of `each` that cannot be mapped, `event` tells only which one it is.
+    """
 
     event: Any
     status: str
@@ -132,6 +135,10 @@ def _previewed(
         _judged(raw, verdict, door.catalog, seen)
         for raw, verdict in zip(mapped.events, verdicts, strict=True)
     ]
+    events += [
+        PreviewedEvent({"element": item}, "rejected", refusal.code, refusal.message)
+        for item, refusal in mapped.refused
+    ]
     return PreviewedRecord(record.metadata, events, mapped.ignored)
 
 
@@ -187,9 +194,8 @@ def _count(made: Preview, record: PreviewedRecord, totals: dict[tuple[str, str],
         made.counts[event.status] += 1
         if event.code:
             made.refusals[event.code] += 1
-        subject = event.event["subject"]
-        if event.code == UNKNOWN_SUBJECT and subject not in made.unknown_subjects:
-            made.unknown_subjects.append(subject)
+        if event.code == UNKNOWN_SUBJECT and event.event["subject"] not in made.unknown_subjects:
+            made.unknown_subjects.append(event.event["subject"])
         for counted in event.meters:
             if counted.adds_up:
                 key = (counted.meter, counted.unit)

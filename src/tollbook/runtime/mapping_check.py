@@ -42,7 +42,8 @@ def check_directory(directory: Path, *, mapping_id: str | None = None) -> Checke
 
     The directory holds mapping.yaml, records.jsonl (or .csv, .json, .parquet) and events.jsonl: an
     event a line in the order of the records, {"ignored": n} for what is left out and
-    {"rejected": code, "field": name} for what cannot be mapped.
+    {"rejected": code, "field": name} for what cannot be mapped. Of one
+    record the events come first, then what is rejected, then what is ignored.
     """
     mapping = _read_mapping(directory, mapping_id)
     records = list(read_sample(_records_file(directory)))
@@ -91,13 +92,19 @@ def _outcomes(mapping: CompiledMapping, record: SourceRecord) -> Iterator[bytes]
             raise record.refusal
         mapped = mapping.apply(record)
     except Rejected as refusal:
-        field = {"field": refusal.ids["field"]} if "field" in refusal.ids else {}
-        yield canonical({"rejected": refusal.code, **field})
+        yield canonical(_told(refusal))
         return
     for event in mapped.events:
         yield canonical(read_object(event))
+    for element in mapped.refused:
+        yield canonical(_told(element.refusal))
     if mapped.ignored:
         yield canonical({"ignored": mapped.ignored})
+
+
+def _told(refusal: Rejected) -> dict[str, str]:
+    field = {"field": refusal.ids["field"]} if "field" in refusal.ids else {}
+    return {"rejected": refusal.code, **field}
 
 
 def _expected(file: Path) -> list[bytes]:

@@ -34,11 +34,18 @@ class MetricsDoor:
     """Takes decoded requests; any number of threads may use one."""
 
     def __init__(
-        self, desk: Desk, database: Database, clock: Clock, *, mapping: str = OTLP_MAPPING
+        self,
+        desk: Desk,
+        database: Database,
+        clock: Clock,
+        *,
+        first_hours_max: int,
+        mapping: str = OTLP_MAPPING,
     ) -> None:
         self._desk = desk
         self._database = database
         self._clock = clock
+        self._first_hours_max = first_hours_max
         self._mapping = mapping
 
     def take(self, request: Any) -> PointsTaken:
@@ -73,7 +80,7 @@ class MetricsDoor:
             with self._database.transaction() as connection:
                 before = store.last_points(connection, totals)
         after = dict(before)
-        records = [SourceRecord(body) for body in _bodies(points, after)]
+        records = [SourceRecord(body) for body in _bodies(points, after, self._first_hours_max)]
         moves = {
             series: (before.get(series), last)
             for series, last in after.items()
@@ -87,14 +94,16 @@ class MetricsDoor:
         return self._desk.take_records(records, mapping=self._mapping, door="otlp", within=within)
 
 
-def _bodies(points: Sequence[Point], last: dict[bytes, LastPoint]) -> list[bytes]:
+def _bodies(
+    points: Sequence[Point], last: dict[bytes, LastPoint], first_hours_max: int
+) -> list[bytes]:
     """Write each point as the record that is mapped, moving the series that it belongs to."""
     bodies = []
     for point in sorted(points, key=lambda point: point.time):
         if point.problem or point.temporality != "cumulative":
             bodies.append(body_of(point, start=point.start, value=point.value))
             continue
-        found = added(point, last.get(point.series))
+        found = added(point, last.get(point.series), first_hours_max=first_hours_max)
         last[point.series] = found.last
         if found.problem:
             bodies.append(

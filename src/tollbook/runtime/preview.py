@@ -91,7 +91,7 @@ def preview(
     for _ in range(ATTEMPTS_MAX):
         try:
             with database.transaction() as connection, connection.transaction(force_rollback=True):
-                return _preview(connection, act, catalog_of(connection), clock.now())
+                return _preview(connection, act, catalog_of, clock.now())
         except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
             continue
     raise Transient(
@@ -102,7 +102,7 @@ def preview(
 def _preview(
     connection: Connection,
     act: Callable[[Connection], tuple[T, Iterable[date]]],
-    catalog: Catalog,
+    catalog_of: CatalogOf,
     at: datetime,
 ) -> Previewed[T]:
     # First of all, so that no summary waits for our receipts with the door shut behind it.
@@ -111,9 +111,9 @@ def _preview(
     with connection.transaction(force_rollback=True):
         result, days = act(connection)
         months = sorted({Month.of(day) for day in days})
-        after = _state(connection, catalog, months, at)
+        after = _state(connection, catalog_of(connection), months, at)
     with connection.transaction(force_rollback=True):
-        before = _state(connection, catalog, months, at)
+        before = _state(connection, catalog_of(connection), months, at)
     return Previewed(result, _effect(months, before, after))
 
 

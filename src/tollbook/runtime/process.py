@@ -20,7 +20,11 @@ from tollbook.values.clock import Clock
 
 LOOK_SECONDS: Final = 0.5
 COLLECT_AFTER: Final = 100_000
+KEEP_SECONDS: Final = 1.0
 RESTART_SECONDS: Final = 1.0
+WATCH_SECONDS: Final = 0.1
+# Longer than a server needs to start again.
+HANDOVER_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 20.0
 # Longer than the children of a killed supervisor need to end.
 PORT_SECONDS: Final = 5.0
@@ -50,15 +54,22 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def end_with(parent: int) -> None:
+def end_with(parent: int, *, unless_followed: Callable[[], bool] | None = None) -> None:
     """End this process soon after its parent is gone, however it went, even if it is already.
 
-    Asked first, so that it finishes what it has in hand; made to when it does not in time.
+    Asked first, so that it finishes what it has in hand; made to when it does not in time. While
+    `unless_followed` tells that somebody starts the parent again, it goes on for as long as that
+    takes, so that the work is never left alone.
     """
 
     def watch() -> None:
         while os.getppid() == parent:
             threading.Event().wait(LOOK_SECONDS)
+        if unless_followed is not None:
+            looks = int(HANDOVER_SECONDS / LOOK_SECONDS)
+            while looks and unless_followed():
+                threading.Event().wait(LOOK_SECONDS)
+                looks -= 1
         os.kill(os.getpid(), signal.SIGTERM)
         threading.Event().wait(STOP_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -84,6 +95,14 @@ def sole_supervisor(home: Path) -> Iterator[None]:
         yield
 
 
+def is_supervised(home: Path) -> bool:
+    """Tell whether a supervisor runs in a home."""
+    if not _lock_file(home).is_file():
+        return False
+    with _lock_file(home).open("a+") as lock:
+        return not _try_lock(lock)
+
+
 def end_supervisor(home: Path) -> bool:
     """Stop the supervisor of a home and wait until it is gone; tell whether there was one."""
     if not _lock_file(home).is_file():
@@ -96,10 +115,13 @@ def end_supervisor(home: Path) -> bool:
     return True
 
 
-def wait_for_port(host: str, port: int, clock: Clock) -> None:
-    """Return when a port can be listened on; Blocked when somebody else keeps it."""
+def wait_for_port(host: str, port: int, clock: Clock, *, is_shared: bool = False) -> None:
+    """Return when a port can be listened on; Blocked when somebody else keeps it.
+
+    A shared port may be kept by processes of the server before this one, which end when it listens.
+    """
     deadline = clock.monotonic() + PORT_SECONDS
-    while not _is_free(host, port):
+    while not _is_free(host, port, is_shared=is_shared):
         if clock.monotonic() > deadline:
             raise Blocked(
                 "runtime.port_taken",
@@ -110,28 +132,42 @@ def wait_for_port(host: str, port: int, clock: Clock) -> None:
 
 
 def supervise(
-    commands: Sequence[Sequence[str]], stop: threading.Event, *, keep: Callable[[], None]
+    commands: Sequence[Sequence[str]],
+    stop: threading.Event,
+    *,
+    keep: Callable[[], None],
+    clock: Clock,
 ) -> None:
     """Keep a process per Tollbook command running until told to stop, then end them all.
 
-    `keep` is called every second for what else must run; its failure is logged and tried again.
+    One that ends is started again at once, but not more often than every second. `keep` is called
+    every second for what else must run; its failure is logged and tried again.
     """
     running = [_start(command) for command in commands]
+    started = [clock.monotonic()] * len(running)
+    kept = clock.monotonic()
     try:
-        while not stop.wait(RESTART_SECONDS):
-            try:
-                keep()
-            except Failure as failure:
-                _LOG.warning("not_running", reason=str(failure))
+        while not stop.wait(WATCH_SECONDS):
+            now = clock.monotonic()
+            if now - kept >= KEEP_SECONDS:
+                kept = now
+                _try(keep)
             for at, (command, process) in enumerate(zip(commands, running, strict=True)):
-                if process.poll() is not None:
+                if process.poll() is not None and now - started[at] >= RESTART_SECONDS:
                     _LOG.warning("restarted", command=command[0], exit_code=process.returncode)
-                    running[at] = _start(command)
+                    running[at], started[at] = _start(command), now
     finally:
         for process in running:
             process.terminate()
         for process in running:
             _end(process)
+
+
+def _try(keep: Callable[[], None]) -> None:
+    try:
+        keep()
+    except Failure as failure:
+        _LOG.warning("not_running", reason=str(failure))
 
 
 def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -164,10 +200,12 @@ def _read(lock: IO[str]) -> str:
     return lock.read()
 
 
-def _is_free(host: str, port: int) -> bool:
+def _is_free(host: str, port: int, *, is_shared: bool) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             probe.bind((host, port))
         except OSError:

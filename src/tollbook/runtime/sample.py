@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import IO, Final
 
 import msgspec
 
@@ -11,20 +11,19 @@ from tollbook.errors import Rejected
 from tollbook.sdk.drops.rows import FileRule, read_rows
 from tollbook.sdk.source import SourceRecord
 
-SampleFormat = Literal["jsonl", "json", "csv", "parquet"]
-FORMATS: Final[tuple[SampleFormat, ...]] = ("jsonl", "json", "csv", "parquet")
+FORMATS: Final = ("jsonl", "json", "csv", "parquet")
 
 
 def read_sample(
-    file: Path, *, form: SampleFormat | None = None, limit: int | None = None
+    file: Path, *, rule: FileRule | None = None, limit: int | None = None
 ) -> Iterator[SourceRecord]:
     """Yield the records of a file, packed or not; otherwise as `read_stream`."""
     with file.open("rb") as stream:
-        yield from read_stream(stream, file.name, form, limit=limit)
+        yield from read_stream(stream, file.name, rule or FileRule(), limit=limit)
 
 
 def read_stream(
-    stream: IO[bytes], name: str, form: SampleFormat | None, *, limit: int | None = None
+    stream: IO[bytes], name: str, rule: FileRule, *, limit: int | None = None
 ) -> Iterator[SourceRecord]:
     """Yield the records of a stream of bytes, with its name as `meta.object`, their place as `meta.row`.
 
@@ -32,14 +31,14 @@ def read_stream(
     when the stream cannot be read as what it is said to be.
     """
     try:
-        yield from islice(_records(stream, name, form), limit)
+        yield from islice(_records(stream, name, rule), limit)
     except Rejected as failure:
         raise Rejected("capture.sample_unreadable", f"{name}: {failure.message}") from failure
 
 
-def _records(stream: IO[bytes], name: str, form: SampleFormat | None) -> Iterator[SourceRecord]:
+def _records(stream: IO[bytes], name: str, rule: FileRule) -> Iterator[SourceRecord]:
     row = 0
-    for batch in read_rows(stream, name, FileRule(form or "auto")):
+    for batch in read_rows(stream, name, rule):
         for at, body in enumerate(batch.bodies):
             row += 1
             metadata = {"object": name, "row": str(row)}

@@ -138,6 +138,37 @@ def settle(precise: Precise, rounding: Rounding = "half_even") -> Settled:
         return Settled(money, precise.value - rounded)
 
 
+def settle_fraction(value: Fraction, currency: str, rounding: Rounding = "half_even") -> Money:
+    """Round an exact fraction of major units, such as a third, to minor units; as `settle` does."""
+    exponent = minor_exponent(currency)
+    digits, rest = divmod(abs(value.numerator) * 10 ** (exponent + 1), value.denominator)
+    # One digit more than is kept, then one that only says whether anything is left behind them:
+    # enough to tell below, at and above the half.
+    told = Decimal(digits * 10 + bool(rest)).scaleb(-exponent - 2)
+    return settle(Precise(told if value >= 0 else -told, currency), rounding).money
+
+
+def settle_together(
+    exact: Sequence[Fraction], currency: str, rounding: Rounding = "half_even"
+) -> list[Money]:
+    """Round the sum once, and give the parts' missing units to the largest remainders, first wins.
+
+    What is negative in all is divided as its mirror image, so that taking everything back takes
+    back each part, whatever their signs.
+    """
+    whole = sum(exact, Fraction(0))
+    sign = next((part for part in (whole, *exact) if part), Fraction(0))
+    if sign < 0:
+        return [-part for part in settle_together([-one for one in exact], currency, rounding)]
+    floors = [settle_fraction(part, currency, "floor") for part in exact]
+    missing = settle_fraction(whole, currency, rounding).minor - sum(one.minor for one in floors)
+    residues = [part - Fraction(one.major) for part, one in zip(exact, floors, strict=True)]
+    by_remainder = sorted(range(len(floors)), key=lambda at: (-residues[at], at))
+    for at in by_remainder[:missing]:
+        floors[at] += Money(1, currency)
+    return floors
+
+
 def money_of(value: Decimal, currency: str) -> Money:
     """Read an amount in major units that must already be whole minor units; ValueError if not."""
     settled = settle(Precise(value, currency))

@@ -284,7 +284,7 @@ def _clock(policy: Proration, part: Period, whole: Period, _zone: str) -> Fracti
     exact = Fraction((part.end - part.start) // micro, unit // micro)
     if policy.by == "second" or part == whole:
         return exact
-    to = {"up": "ceiling", "down": "floor", "nearest": "half_up"}
+    to: dict[str, Rounding] = {"up": "ceiling", "down": "floor", "nearest": "half_up"}
     return Fraction(rounded(exact, RoundTo(0, to[policy.whole_units])))
 
 

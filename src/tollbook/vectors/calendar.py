@@ -19,9 +19,9 @@ from tollbook.values.calendar import (
 from tollbook.values.quantity import to_quantity
 from tollbook.values.zone import hours_of, zone_named
 from tollbook.vectors.given import (
-    as_written,
     choice,
     day,
+    exact,
     instant,
     invalid,
     mapping,
@@ -36,7 +36,7 @@ WINDOWS_MAX: Final = 10_000
 def run(given: Mapping[str, Any]) -> dict[str, Any]:
     """Find the `windows` with a day in [from, until), and the `window` and `span` of an event."""
     only(given, "calendar", "zone", "contract", "from", "until", "event", "accumulate")
-    calendar = billing_of(as_written(given.get("calendar", {})))
+    calendar = billing_of(exact(given.get("calendar", {})))
     zone = text(given, "zone", "UTC")
     contract = mapping(given, "contract")
     only(contract, "start", "until")

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from re import compile as pattern
+from typing import Any, Final
 
 from tollbook.errors import Rejected
 from tollbook.values.quantity import parse_quantity
+
+_WORDS: Final = {"true": True, "yes": True, "false": False, "no": False}
+_NUMBER: Final = pattern(r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?")
 
 
 def only(given: Mapping[str, Any], *names: str) -> None:
@@ -90,15 +94,16 @@ def mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
-def as_written(value: Any) -> Any:
-    """Return texts that are whole numbers, yes or no as such: as in a master data file."""
+def exact(value: Any) -> Any:
+    """Read texts as master data files do: numbers, true and false (or yes and no); else text."""
     if isinstance(value, Mapping):
-        return {key: as_written(item) for key, item in value.items()}
+        return {key: exact(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [as_written(item) for item in value]
-    if isinstance(value, str) and value.isascii() and value.removeprefix("-").isdigit():
-        return int(value)
-    return {"yes": True, "true": True, "no": False, "false": False}.get(value, value)
+        return [exact(item) for item in value]
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        plain = value.replace("_", "")
+        return Decimal(plain) if "." in plain else int(plain)
+    return _WORDS.get(value, value) if isinstance(value, str) else value
 
 
 def optional_day(given: Mapping[str, Any], name: str) -> date | None:

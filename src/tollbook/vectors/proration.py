@@ -19,9 +19,9 @@ from tollbook.values.proration import (
 from tollbook.values.quantity import plain, to_quantity
 from tollbook.values.zone import day_start, zone_named
 from tollbook.vectors.given import (
-    as_written,
     choice,
     day,
+    exact,
     instant,
     invalid,
     mapping,
@@ -38,7 +38,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
         *("amount", "unit_price", "quantity", "currency", "rounding", "proration"),
         *("period", "served", "zone", "change"),
     )
-    policy = proration_of(as_written(given.get("proration", {})))
+    policy = proration_of(exact(given.get("proration", {})))
     zone = text(given, "zone", "UTC")
     try:
         zone_named(zone)

@@ -29,6 +29,7 @@ from tollbook.flow.recognize.store import (
 from tollbook.reports.pages import charge_page, invoice_page, usage_page
 from tollbook.reports.verify import verify
 from tollbook.reports.views import invoice_view
+from tollbook.reports.why import why
 from tollbook.values.codec import to_builtins
 from tollbook.values.ids import ChargeId, InvoiceId, UsageId
 
@@ -105,6 +106,16 @@ def invoice(reference: Identifier, connection: InTransaction) -> Any:
     if found is None:
         raise Rejected("invoice.unknown", f"There is no invoice {reference}.")
     return invoice_view(found)
+
+
+@router.get("/v1/invoices/{reference}/why", summary="Explain a document's amounts")
+def explain(
+    reference: Identifier,
+    connection: InTransaction,
+    line: Annotated[int | None, Query(description="Only this line.")] = None,
+) -> Any:
+    """Return each line with its working, its price and policies, its usage and its taxes."""
+    return to_builtins(why(connection, reference, line_no=line))
 
 
 @router.post("/v1/invoices/approve", summary="Approve drafts")

@@ -2,16 +2,19 @@
 
 import io
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from tollbook.api.context import AppHere, ExactJson, Identifier, InTransaction
+from tollbook.api.typed import one
 from tollbook.errors import Rejected
 from tollbook.runtime.mapping_preview import rehearse_stored, run_preview
-from tollbook.runtime.sample import FORMATS, SampleFormat, read_stream
+from tollbook.runtime.sample import FORMATS, read_stream
+from tollbook.sdk.drops.options import Options
+from tollbook.sdk.drops.rows import FileRule, read_rule
 from tollbook.sdk.source import SourceRecord
 
 router = APIRouter(tags=["capture"])
@@ -19,7 +22,7 @@ router = APIRouter(tags=["capture"])
 RECORDS_MAX: Final = 1_000
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 # A sample in a request is text.
-_TEXT_FORMATS: Final = tuple(form for form in FORMATS if form != "parquet")
+_TEXT_FORMATS: Final = (*(form for form in FORMATS if form != "parquet"), "fixed")
 
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -33,6 +36,11 @@ _BODY: Final[dict[str, Any]] = {
                         "records": {"type": "array", "maxItems": RECORDS_MAX},
                         "sample": {"type": "string"},
                         "format": {"enum": list(_TEXT_FORMATS)},
+                        "options": {
+                            "type": "object",
+                            "description": "How the sample is written: the options of a source.",
+                            "additionalProperties": {"type": "string"},
+                        },
                         "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
                     },
                 },
@@ -44,7 +52,10 @@ _BODY: Final[dict[str, Any]] = {
 
 
 @router.post(
-    "/v1/source-mappings/{mapping_id}/preview", summary="Preview a mapping", openapi_extra=_BODY
+    "/v1/source-mappings/{mapping_id}/preview",
+    summary="Preview a mapping",
+    responses=one("Preview"),
+    openapi_extra=_BODY,
 )
 def preview_mapping(
     mapping_id: Identifier, body: ExactJson, app: AppHere, connection: InTransaction
@@ -68,8 +79,7 @@ def _records(body: Mapping[str, Any]) -> Iterator[SourceRecord]:
             yield SourceRecord(_ENCODER.encode(record), metadata={"row": str(row), **metadata})
     elif isinstance(sample, str) and records is None and form in _TEXT_FORMATS:
         stream = io.BytesIO(sample.encode())
-        chosen = cast("SampleFormat", form)
-        for record in read_stream(stream, "sample", chosen, limit=RECORDS_MAX):
+        for record in read_stream(stream, "sample", _rule(form, body), limit=RECORDS_MAX):
             place = {**record.metadata, **metadata}
             yield SourceRecord(record.body, metadata=place, refusal=record.refusal)
     else:
@@ -77,6 +87,16 @@ def _records(body: Mapping[str, Any]) -> Iterator[SourceRecord]:
             f"Send at most {RECORDS_MAX} records in `records`, or a file as text in `sample` with "
             f"its `format`, one of {', '.join(_TEXT_FORMATS)}."
         )
+
+
+def _rule(form: str, body: Mapping[str, Any]) -> FileRule:
+    given = body.get("options", {})
+    if not isinstance(given, dict) or not all(isinstance(v, str) for v in given.values()):
+        raise _invalid("options is an object of texts.")
+    options = Options({**given, "format": form})
+    rule = read_rule(options)
+    options.refuse_others()
+    return rule
 
 
 def _invalid(message: str) -> Rejected:

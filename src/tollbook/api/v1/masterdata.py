@@ -10,7 +10,7 @@ from tollbook.errors import Rejected
 from tollbook.masterdata.catalog import KINDS
 from tollbook.masterdata.step import plan_documents
 from tollbook.masterdata.view import plan_view, version_view
-from tollbook.runtime.apply import apply_master_data
+from tollbook.runtime.apply import apply_master_data, try_apply
 from tollbook.values.codec import to_builtins
 
 router = APIRouter(tags=["master data"])
@@ -42,6 +42,18 @@ _BODY: Final[dict[str, Any]] = {
 def make_plan(documents: ExactJson, app: AppHere, connection: InTransaction) -> Any:
     """Return what applying these documents would change, as a difference; nothing is stored."""
     return plan_view(plan_documents(connection, documents, app.clock.now()))
+
+
+@router.post("/v1/master-data/effect", summary="Preview the money effect", openapi_extra=_BODY)
+def effect(documents: ExactJson, app: AppHere, by: Actor) -> Any:
+    """Apply these documents, rate every month they touch, tell the difference, and undo it all."""
+    at = app.clock.now()
+    with app.database.transaction() as connection:
+        planned = plan_documents(connection, documents, at)
+    if planned.problems:
+        return problem(422, INVALID, _CORRECT_FIRST, problems=plan_view(planned)["problems"])
+    found = app.preview(try_apply(planned, by=by, at=at))
+    return {**plan_view(planned), "effect": to_builtins(found.effect)}
 
 
 @router.post("/v1/master-data/apply", summary="Apply a change", openapi_extra=_BODY)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 
 from tollbook.api.context import AppHere, InTransaction, Limit, MonthMaybe
+from tollbook.api.typed import many, one
 from tollbook.errors import Rejected
 from tollbook.flow.meter.current import Ask
 from tollbook.flow.meter.step import current_usage, events_behind_window
@@ -46,13 +47,15 @@ def asked(
 AskHere = Annotated[Ask, Depends(asked)]
 
 
-@router.get("/v1/usage/current", summary="Show current usage")
+@router.get("/v1/usage/current", summary="Show current usage", responses=one("CurrentUsage"))
 def current(ask: AskHere, app: AppHere, connection: InTransaction) -> Any:
     """Return usage with every event acknowledged by now: of a month, of a time, or this month."""
     return to_builtins(current_usage(connection, known=app.known.view, ask=ask, at=app.clock.now()))
 
 
-@router.get("/v1/usage/windows", summary="Show current usage by window")
+@router.get(
+    "/v1/usage/windows", summary="Show current usage by window", responses=one("CurrentUsage")
+)
 def by_window(
     ask: AskHere,
     app: AppHere,
@@ -71,7 +74,11 @@ def by_window(
     )
 
 
-@router.get("/v1/usage/events", summary="List the events behind current usage")
+@router.get(
+    "/v1/usage/events",
+    summary="List the events behind current usage",
+    responses=many("EventBehind"),
+)
 def events_behind(
     ask: AskHere,
     app: AppHere,

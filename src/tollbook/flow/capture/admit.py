@@ -242,6 +242,8 @@ def _quick_door(admission: Admission, latest: datetime) -> Callable[[bytes], Adm
         if (
             not source.isprintable()
             or not name.isprintable()
+            # Beyond ASCII there are characters that count as printable and are not seen.
+            or not (source.isascii() and name.isascii())
             or moment.tzinfo is not UTC
             or not OLDEST <= moment <= latest
             or not is_wholly_read(raw, event, data)

@@ -9,6 +9,7 @@ import binascii
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from re import compile as compile_pattern
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -26,9 +27,15 @@ ATTRIBUTE_BYTES_MAX: Final = 1024
 SPEC_VERSION: Final = "1.0"
 _BACKSLASH: Final = ord("\\")
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cn"})
-# Zero-width, bidirectional and other format characters, and line separators: two ids that differ
-# in them look alike.
-_INVISIBLE_CATEGORIES: Final = frozenset({"Cf", "Zl", "Zp"})
+# Zero-width, bidirectional and other format characters, line separators, and characters of private
+# use, which have no shape: two ids that differ in them look alike.
+_INVISIBLE_CATEGORIES: Final = frozenset({"Cf", "Co", "Zl", "Zp"})
+# So do those that differ in a joiner, a filler, a blank or a variation selector, which Unicode counts
+# as marks, letters and symbols.
+_BLANK: Final = compile_pattern(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 
 
 _ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=ATTRIBUTE_BYTES_MAX // 4)]
@@ -89,7 +96,7 @@ def _read_attributes(event: Mapping[str, Any]) -> Envelope:
     if event.get("specversion") != SPEC_VERSION:
         raise Rejected(
             "capture.unsupported_specversion",
-            f"specversion must be {SPEC_VERSION!r}, not {_shown(event.get('specversion'))}.",
+            f"specversion must be {SPEC_VERSION!r}; it is {_shown(event.get('specversion'))}.",
         )
     _refuse_sampled(event)
     data = _read_data(event)
@@ -147,6 +154,10 @@ def _is_plain(text: str) -> bool:
 
 
 def _invisible(text: str) -> str | None:
+    if text.isascii():
+        return None
+    if (blank := _BLANK.search(text)) is not None:
+        return blank[0]
     if text.isprintable():
         return None
     return next((c for c in text if unicodedata.category(c) in _INVISIBLE_CATEGORIES), None)
@@ -218,7 +229,7 @@ def _refuse_sampled(event: Mapping[str, Any]) -> None:
 
 
 def _shown(value: object) -> str:
-    return repr(value)[:100]
+    return "missing" if value is None else repr(value)[:100]
 
 
 # The names and values of the six attributes, and the name of data.

@@ -1,6 +1,6 @@
 """Brings records of foreign systems to the door: maps each, judges what it becomes, keeps where from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
@@ -16,9 +16,15 @@ from tollbook.flow.capture.admit import (
     admit_all,
 )
 from tollbook.flow.capture.json_text import read_object
-from tollbook.flow.capture.mapping import CompiledMapping, ForeignRecord
+from tollbook.flow.capture.mapping import CompiledMapping, ForeignRecord, Mapped
 
 _CAUSE_CHARACTERS_MAX: Final = 200
+
+# With it the place of the element that was refused is kept beside what the transport knows; no
+# transport has a name with this point in it.
+ELEMENT: Final = "each.item"
+# Refused elements wait one by one as long as the copies of their record are not larger than this.
+COPIES_BYTES_MAX: Final = 16_000_000
 
 
 @dataclass(slots=True)
@@ -58,19 +64,24 @@ def judge_records(
     """Map and judge records by the mapping in force when they arrive.
 
     What is refused, by the mapping or by the door, keeps the record as it came. A record that cannot
-    be mapped gives one refusal and no event.
+    be mapped gives one refusal and no event. Of a record that becomes several events each element
+    is judged on its own, and a refusal keeps its place too.
     """
     judged = Judged()
     mapping: CompiledMapping | None = None
     for record in records:
         try:
             mapping = mapping or mapping_in_force(admission, mapping_id, at.date())
-            mapped = mapping.apply(record)
+            mapped = mapping.apply(record, only=record.metadata.get(ELEMENT))
         except Rejected as refusal:
-            judged.verdicts.append(_refused(refusal, record, mapping_id))
+            judged.verdicts.append(_refused(refusal, record, _origin(record, mapping_id)))
             continue
         judged.ignored += mapped.ignored
-        for verdict in admit_all(mapped.events, admission, at=at):
+        verdicts = admit_all(mapped.events, admission, at=at)
+        if mapped.items or mapped.refused:
+            judged.verdicts += _of_elements(record, mapping_id, mapped, verdicts)
+            continue
+        for verdict in verdicts:
             judged.verdicts.append(
                 replace(verdict, raw=record.body, origin=_origin(record, mapping_id))
                 if isinstance(verdict, Refused)
@@ -79,10 +90,32 @@ def judge_records(
     return judged
 
 
+def _of_elements(
+    record: ForeignRecord, mapping_id: str, mapped: Mapped, verdicts: Sequence[Verdict]
+) -> list[Verdict]:
+    """Return the verdicts on the elements of a record; a refused one waits with its place.
+
+    When they are too many for a copy of the record each, they wait together as the whole record.
+    """
+    refusals = len(mapped.refused) + sum(isinstance(one, Refused) for one in verdicts)
+    is_apart = refusals * len(record.body) <= COPIES_BYTES_MAX
+
+    def origin(item: str) -> Origin:
+        whole = _origin(record, mapping_id)
+        return replace(whole, metadata={**whole.metadata, ELEMENT: item}) if is_apart else whole
+
+    made: list[Verdict] = [
+        replace(one, raw=record.body, origin=origin(item)) if isinstance(one, Refused) else one
+        for item, one in zip(mapped.items, verdicts, strict=True)
+    ]
+    return made + [_refused(refusal, record, origin(item)) for item, refusal in mapped.refused]
+
+
 def judge_held(held: Held, mapping_id: str, admission: Admission, *, at: datetime) -> Judged:
     """Map and judge a refused record again, by the mapping in force now.
 
-    A correction is the record as it should have been, or the event it should have become.
+    A correction is the record as it should have been, or the event it should have become. Of a
+    refusal of one element nothing but this element is judged.
     """
     if held.is_corrected and _is_event(held.body):
         return Judged(admit_all([held.body], admission, at=at))
@@ -96,15 +129,15 @@ def _is_event(body: bytes) -> bool:
         return False
 
 
-def _refused(refusal: Rejected, record: ForeignRecord, mapping_id: str) -> Refused:
+def _refused(refusal: Rejected, record: ForeignRecord, origin: Origin) -> Refused:
     return Refused(
         refusal.code,
         refusal.message,
-        refusal.ids.get("cause", mapping_id)[:_CAUSE_CHARACTERS_MAX],
+        refusal.ids.get("cause", origin.mapping)[:_CAUSE_CHARACTERS_MAX],
         "",
         "",
         record.body,
-        origin=_origin(record, mapping_id),
+        origin=origin,
     )
 
 

@@ -54,11 +54,24 @@ class ForeignRecord(Protocol):
         ...
 
 
+class RefusedElement(NamedTuple):
+    """An element of `each` that cannot become an event: its place, and why."""
+
+    item: str
+    refusal: Rejected
+
+
 class Mapped(NamedTuple):
-    """The events a record became, each as structured JSON, and how many of it were ignored."""
+    """The events a record became, each as structured JSON, and how many of it were ignored.
+
+    Where the mapping has `each`, `items` are the places of the elements that the events were made
+    of (numbers from 0, joined by points), and `refused` the elements that could not be mapped.
+    """
 
     events: list[bytes]
     ignored: int
+    items: Sequence[str] = ()
+    refused: Sequence[RefusedElement] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +90,52 @@ class CompiledMapping:
     def __call__(self, record: ForeignRecord) -> list[bytes]:
         """Return the events a record becomes: none when all of it is ignored.
 
-        Rejected with `capture.unmappable` when a field cannot be filled; then none of it counts.
+        Rejected with `capture.unmappable` when a field of any of them cannot be filled.
         """
         if self._each is not None:
-            return self.apply(record).events
+            mapped = self.apply(record)
+            if mapped.refused:
+                raise mapped.refused[0].refusal
+            return mapped.events
         decoded = self._decode(record.body)
         event = self._event((self._object(decoded), None, None, record.metadata))
         return [] if event is None else [event]
 
-    def apply(self, record: ForeignRecord) -> Mapped:
-        """Return the events a record becomes and how many of its elements were ignored."""
+    def apply(self, record: ForeignRecord, *, only: str | None = None) -> Mapped:
+        """Return the events a record becomes and how many of its elements were ignored.
+
+        Each element of `each` is judged on its own; with `only`, nothing but the element at that
+        place. Rejected with `capture.unmappable` when the record as a whole cannot be mapped.
+        """
         decoded = self._decode(record.body)
         if self._each is None:
             event = self._event((self._object(decoded), None, None, record.metadata))
             return Mapped([], 1) if event is None else Mapped([event], 0)
-        events = [self._event(context) for context in self._contexts(decoded, record.metadata)]
-        made = [event for event in events if event is not None]
-        return Mapped(made, len(events) - len(made) or int(not events))
+        events: list[bytes] = []
+        items: list[str] = []
+        refused: list[RefusedElement] = []
+        found = 0
+        for context in self._contexts(decoded, record.metadata):
+            item = context[3]["item"]
+            if only is not None and item != only:
+                continue
+            found += 1
+            try:
+                event = self._event_of(context)
+            except Rejected as refusal:
+                refused.append(RefusedElement(item, refusal))
+                continue
+            if event is not None:
+                events.append(event)
+                items.append(item)
+        if only is not None and not found:
+            raise self._rejected("each", f"it has no element {only}")
+        return Mapped(events, found - len(events) - len(refused) or int(not found), items, refused)
+
+    def _event_of(self, context: Context) -> bytes | None:
+        if context[1] is None:
+            raise self._rejected("each", f"there is nothing at {context[3]['item']}")
+        return self._event(context)
 
     def _object(self, decoded: Any) -> dict[str, Any]:
         if type(decoded) is not dict:
@@ -110,7 +152,7 @@ class CompiledMapping:
         for number, (element, around, item) in enumerate(found):
             if number == ELEMENTS_MAX:
                 raise self._rejected("each", f"it has more than {ELEMENTS_MAX} elements")
-            if element is None:
+            if element is None and not item:
                 raise self._rejected("each", "there is no list")
             yield decoded, element, around, {**metadata, "item": item}
 
@@ -135,15 +177,17 @@ class CompiledMapping:
             try:
                 read(context)
             except ValueError as problem:
-                return self._rejected(name, str(problem))
+                item = context[3].get("item", "") if self._each is not None else ""
+                return self._rejected(name, str(problem), item)
         raise AssertionError("a field fails the first time and not the second")
 
-    def _rejected(self, field: str, found: str) -> Rejected:
+    def _rejected(self, field: str, found: str, item: str = "") -> Rejected:
+        where = f" in element {item}" if item else ""
         mapping, path = self.mapping, self._origins[field]
         return Rejected(
             UNMAPPABLE,
             f"Mapping {mapping.mapping_id} version {mapping.version} cannot fill {field} from "
-            f"{path}: {found}. Correct the record, or the mapping in a new version.",
+            f"{path}{where}: {found}. Correct the record, or the mapping in a new version.",
             mapping=mapping.mapping_id,
             field=field,
             path=path,

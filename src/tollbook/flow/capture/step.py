@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -60,6 +61,7 @@ class Captured:
     verdicts: Sequence[Verdict]
     others: Mapping[int, Answer]
     ignored: int = 0
+    is_surprised: bool = False
 
     @cached_property
     def answers(self) -> list[Answer]:
@@ -96,7 +98,12 @@ def join(first: Captured, second: Captured) -> Captured:
     start = len(first.verdicts)
     moved = {start + at: answer for at, answer in second.others.items()}
     verdicts = [*first.verdicts, *second.verdicts]
-    return Captured(second.receipt, verdicts, {**first.others, **moved})
+    return Captured(
+        second.receipt,
+        verdicts,
+        {**first.others, **moved},
+        is_surprised=first.is_surprised or second.is_surprised,
+    )
 
 
 def days_of(verdicts: Iterable[Verdict]) -> set[date]:
@@ -120,12 +127,14 @@ def capture(
     door: str,
     at: datetime,
     is_repeat_likely: bool = True,
+    repeated: AbstractSet[bytes] = frozenset(),
     counting: Counting | None = None,
 ) -> Captured:
     """Store what was admitted, quarantine what was refused, and answer for each event.
 
     Nothing is acknowledged before the caller has committed. The partitions of the days must exist.
-    `counting` is given the events that are new; without it their days are marked dirty.
+    `counting` is given the events that are new; without it their days are marked dirty. `repeated`
+    are the identities that may be stored already; when a repeat is likely, that is any of them.
     """
     receipt = store.insert_receipt(connection, door=door, at=at)
     verdicts = events.not_too_late(connection, verdicts)
@@ -136,15 +145,15 @@ def capture(
             admitted.append((number, verdict))
         else:
             refused.append((number, verdict))
-    if not admitted:
-        others = {}
-    else:
-        arriving = _Arriving(receipt, at, is_repeat_likely, counting)
-        others = _store_admitted(connection, admitted, arriving)
+    others: dict[int, Answer] = {}
+    is_surprised = False
+    if admitted:
+        arriving = _Arriving(receipt, at, is_repeat_likely, repeated, counting)
+        others, is_surprised = _store_admitted(connection, admitted, arriving)
     if refused:
         _quarantine(connection, [one for _, one in refused], door=door, at=at)
         others |= {number: _rejected(one) for number, one in refused}
-    return Captured(receipt, verdicts, others)
+    return Captured(receipt, verdicts, others, is_surprised=is_surprised)
 
 
 def correct(
@@ -299,19 +308,26 @@ class _Arriving:
     receipt: int
     at: datetime
     is_repeat_likely: bool
+    repeated: AbstractSet[bytes]
     counting: Counting | None
 
 
 def _store_admitted(
     connection: Connection, admitted: Sequence[tuple[int, Admitted]], group: _Arriving
-) -> dict[int, Answer]:
-    """Store events, each with its position, and return the answers of those that were not new."""
+) -> tuple[dict[int, Answer], bool]:
+    """Store events, each with its position; return the answers of those that were not new, and
+    whether an earlier group holds one of them that was not foretold.
+    """
     first, again = first_of_each(admitted)
     known = events.insert_new(
-        connection, first, receipt=group.receipt, is_repeat_likely=group.is_repeat_likely
+        connection,
+        first,
+        receipt=group.receipt,
+        repeated=None if group.is_repeat_likely else group.repeated,
     )
     new = [one for one in first if one[1].key not in known] if known else first
     new = events.without_twins(connection, new, known)
+    is_surprised = any(digest not in group.repeated for digest, _ in known)
     if known:
         again += [one for one in first if one[1].key in known]
     if new:
@@ -320,12 +336,12 @@ def _store_admitted(
         arrived = [event for number, event in admitted if number not in repeating]
         _note_new(connection, arrived, group)
     if not again:
-        return {}
+        return {}, is_surprised
     repeated = {event.digest for _, event in again}
     for number, event in new:
         if event.digest in repeated:
             known[event.key] = events.Known(group.receipt, number, event.f1, event.f2)
-    return _answer_repeated(connection, sorted(again), known, group.at)
+    return _answer_repeated(connection, sorted(again), known, group.at), is_surprised
 
 
 def _note_new(connection: Connection, new: Sequence[Admitted], group: _Arriving) -> None:

@@ -11,7 +11,7 @@ from tollbook.flow.invoice.settlement import Billed, Settlement, settle_in_turn
 from tollbook.flow.rate.rated import Obligation, RatedCharge
 from tollbook.ledger.chart import billed_role
 from tollbook.masterdata.catalog import Catalog
-from tollbook.records.charge import Charge, ChargeKind
+from tollbook.records.charge import REDUCTIONS, Charge, ChargeKind
 from tollbook.records.commercial import Contract, Product, RevenueMethod
 from tollbook.records.invoice import Invoice, InvoiceLine
 from tollbook.values.ids import CustomerId, EntityId, InvoiceId
@@ -24,17 +24,20 @@ NOT_TAXED: Final = "none"
 _KIND_ORDER: Final[dict[ChargeKind, int]] = {
     "usage": 0,
     "fixed": 0,
-    "overage": 1,
-    "commitment_shortfall": 2,
-    "credit_purchase": 3,
-    "credit_applied": 4,
+    "discount": 0,
+    "maximum": 0,
+    "minimum": 1,
+    "overage": 2,
+    "commitment_shortfall": 3,
+    "credit_purchase": 4,
+    "credit_applied": 5,
 }
 _CREDITS: Final[frozenset[ChargeKind]] = frozenset({"credit_purchase", "credit_applied"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Terms:
-    """What one document is for: a contract's month, with one seller, one buyer, one currency."""
+    """What one document is for: a contract's month, with one seller, one payer, one currency."""
 
     entity_id: EntityId
     contract_id: str
@@ -63,14 +66,15 @@ class Bundle:
     corrects: InvoiceId | None
 
 
-def terms_of(rated: RatedCharge) -> Terms:
+def terms_of(rated: RatedCharge, catalog: Catalog) -> Terms:
     """Return the terms that a charge is billed on."""
     charge = rated.charge
+    payer = _contract(charge, catalog).bill_to or charge.customer_id
     return Terms(
         entity_id=rated.entity_id,
         contract_id=charge.contract_id,
         month=rated.month,
-        customer_id=charge.customer_id,
+        customer_id=payer,
         currency=charge.amount.currency,
     )
 
@@ -136,13 +140,14 @@ def _line(line_no: int, item: Settlement, catalog: Catalog) -> InvoiceLine:
     )
 
 
-def _position(charge: Charge, catalog: Catalog) -> tuple[int, int, str, Period, bool, str]:
+def _position(charge: Charge, catalog: Catalog) -> tuple[int, int, str, Period, bool, bool, str]:
     """Return where a charge stands on the document: the same charges give the same order."""
     products = [item.product_id for item in _contract(charge, catalog).items]
     at = products.index(charge.product_id) if charge.product_id in products else len(products)
     is_correction = charge.corrects is not None
     kind = _KIND_ORDER[charge.kind]
-    return kind, at, charge.product_id, charge.period, is_correction, charge.charge_id
+    reduces = charge.kind in REDUCTIONS
+    return kind, at, charge.product_id, charge.period, reduces, is_correction, charge.charge_id
 
 
 def _product(charge: Charge, catalog: Catalog) -> Product | None:

@@ -28,6 +28,9 @@ _MONTHS: Final = (
 )
 
 _TITLES: Final[dict[ChargeKind, str]] = {
+    "discount": "Discount",
+    "maximum": "Above the agreed maximum",
+    "minimum": "Up to the agreed minimum",
     "commitment_shortfall": "Commitment shortfall",
     "overage": "Usage beyond the commitment",
     "credit_purchase": "Prepaid credits",
@@ -38,6 +41,8 @@ _TITLES: Final[dict[ChargeKind, str]] = {
 def description(charge: Charge, product: Product | None) -> str:
     """Return a line's text: what, how much of it, and when."""
     title = _TITLES.get(charge.kind) or (product.name if product else charge.product_id)
+    if charge.rule_id:
+        title = f"{title} {charge.rule_id}"
     parts = ["Correction: " + title if charge.corrects else title]
     if _shows_quantity(charge):
         quantity, unit = grouped(charge.quantity), product.unit if product else ""

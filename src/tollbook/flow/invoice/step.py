@@ -126,7 +126,7 @@ def _wanted(
     wanted: list[Invoice] = []
     held: list[Held] = []
     waits_for = _incomplete(connection, catalog=catalog, month=month)
-    for bundle in _bundles(connection, month):
+    for bundle in _bundles(connection, catalog, month):
         missing = waits_for.get(bundle.terms.entity_id, ())
         if missing and _follows_usage(bundle):
             work_object = scope + bundle.terms.contract_id
@@ -167,11 +167,11 @@ def _follows_usage(bundle: Bundle) -> bool:
     return any(rated.charge.kind not in _NOT_BY_USAGE for rated in bundle.charges)
 
 
-def _bundles(connection: Connection, month: Month) -> list[Bundle]:
+def _bundles(connection: Connection, catalog: Catalog, month: Month) -> list[Bundle]:
     """Group the open charges of a month by the terms they are billed on."""
     groups: dict[Terms, list[RatedCharge]] = defaultdict(list)
     for rated in open_charges(connection, month):
-        groups[terms_of(rated)].append(rated)
+        groups[terms_of(rated, catalog)].append(rated)
     issued = store.issued_of(connection, [terms.first_id for terms in groups])
     billed = store.billed(connection, month)
     return [

@@ -116,19 +116,19 @@ def billed(connection: Connection, month: Month) -> dict[Obligation, Billed]:
     """Return what issued documents of a service month hold of each obligation."""
     rows = connection.execute(
         """select c.contract_id, c.kind, c.product_id, c.starts_at, c.ends_at, c.entity_id,
-                  c.currency, sum(c.amount), sum(l.amount_minor)::bigint
+                  c.currency, c.rule_id, sum(c.amount), sum(l.amount_minor)::bigint
            from invoice i
                join invoice_line l using (invoice_id)
                join charge c using (charge_id)
            where i.service_month = %s and i.state = 'issued'
-           group by 1, 2, 3, 4, 5, 6, 7""",
+           group by 1, 2, 3, 4, 5, 6, 7, 8""",
         [str(month)],
     )
     return {
         Obligation(
-            contract_id, kind, product_id, Period(start, end), EntityId(entity_id), currency
-        ): Billed(Precise(exact, currency), Money(minor, currency))
-        for contract_id, kind, product_id, start, end, entity_id, currency, exact, minor in rows
+            row[0], row[1], row[2], Period(row[3], row[4]), EntityId(row[5]), row[6], row[7]
+        ): Billed(Precise(row[8], row[6]), Money(row[9], row[6]))
+        for row in rows
     }
 
 

@@ -6,7 +6,6 @@ from decimal import Decimal
 from itertools import groupby
 
 from tollbook.errors import Rejected
-from tollbook.flow.rate.commit import overage_parts, shortfall_parts
 from tollbook.flow.rate.rated import RatedCharge
 from tollbook.flow.rate.working import ONE, ZERO, part, total
 from tollbook.ledger.credits import GrantBalance, draw_down, usable
@@ -56,19 +55,18 @@ def contract_charge(
 
 
 def commitment_charges(
-    contract: Contract, used: Money, *, product_id: str, period: Period, month: Month
+    contract: Contract,
+    workings: Mapping[ChargeKind, Sequence[ChargePart]],
+    *,
+    product_id: str,
+    period: Period,
+    month: Month,
 ) -> Iterator[RatedCharge]:
-    """Yield the shortfall or the overage of a month; at most one of them is owed.
-
-    `used` is the sum of the month's settled usage charges: what the customer sees on the invoice.
-    """
+    """Yield the shortfall or the overage of a month; at most one of them is owed."""
     if contract.commitment is None:
         return
-    price = _terms(contract, product_id, contract.commitment.monthly_amount)
-    workings: dict[ChargeKind, list[ChargePart]] = {
-        "commitment_shortfall": shortfall_parts(contract.commitment, used),
-        "overage": overage_parts(contract.commitment, used),
-    }
+    committed = contract.commitment.annual_amount or contract.commitment.monthly_amount
+    price = _terms(contract, product_id, committed)
     for kind, parts in workings.items():
         if parts:
             yield contract_charge(contract, price, parts, kind=kind, period=period, month=month)

@@ -21,6 +21,7 @@ class Obligation:
     period: Period
     entity_id: EntityId
     currency: str
+    rule_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +44,5 @@ def obligation_key(rated: RatedCharge) -> Obligation:
         period=charge.period,
         entity_id=rated.entity_id,
         currency=charge.amount.currency,
+        rule_id=charge.rule_id,
     )

@@ -10,7 +10,7 @@ from tollbook.flow.meter.store import latest_usages
 from tollbook.flow.rate import store
 from tollbook.flow.rate.difference import Decision, Earlier, decide
 from tollbook.flow.rate.rated import Obligation
-from tollbook.flow.rate.truth import Truth, month_truth
+from tollbook.flow.rate.truth import Truth, month_truth, year_spans
 from tollbook.ledger.credit_store import CreditMovement, balances_without, move, moved_by
 from tollbook.ledger.credits import MovementKind, changes
 from tollbook.masterdata.catalog import Catalog
@@ -37,7 +37,14 @@ def rate(connection: Connection, *, catalog: Catalog, month: Month, at: datetime
     store.lock(connection)
     history = store.history_of(connection, month)
     usages = latest_usages(connection, month)
-    truth = month_truth(catalog, month, usages, balances_without(connection, month))
+    truth = month_truth(
+        catalog,
+        month,
+        usages,
+        balances_without(connection, month),
+        store.discounts_given(connection, month),
+        store.used_before(connection, year_spans(catalog, month), month),
+    )
     decisions = {
         obligation: decide(truth.charges.get(obligation), history.get(obligation, []))
         for obligation in sorted(truth.charges.keys() | history.keys())

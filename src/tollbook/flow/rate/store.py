@@ -1,7 +1,7 @@
 """The SQL of charges: facts that are added to, never changed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,14 +15,14 @@ from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.codec import from_builtins, to_builtins
 from tollbook.values.ids import EntityId
-from tollbook.values.money import Precise
+from tollbook.values.money import Money, Precise, money_of, settle
 from tollbook.values.period import Month, Period
 
 _SELECT: Final = """
     select c.charge_id, c.kind, c.entity_id, c.customer_id, c.contract_id, c.contract_version,
            c.product_id, c.price_version_id, c.usage_id, c.meter_version, c.service_month,
            c.starts_at, c.ends_at, c.currency, c.amount, c.quantity, c.rounding, c.parts, c.price,
-           c.corrects, b.charge_id is not null as is_billed, s.charge_id is not null as is_superseded
+           c.corrects, c.rule_id, b.charge_id is not null as is_billed, s.charge_id is not null as is_superseded
     from charge c
     left join charge_billed b using (charge_id)
     left join charge_superseded s using (charge_id)"""
@@ -46,7 +46,7 @@ def history(connection: Connection, obligation: Obligation) -> list[Earlier]:
     return _read(
         connection,
         """where c.contract_id = %s and c.kind = %s and c.product_id = %s and c.starts_at = %s
-             and c.ends_at = %s and c.entity_id = %s and c.currency = %s""",
+             and c.ends_at = %s and c.entity_id = %s and c.currency = %s and c.rule_id = %s""",
         [
             obligation.contract_id,
             obligation.kind,
@@ -55,6 +55,7 @@ def history(connection: Connection, obligation: Obligation) -> list[Earlier]:
             obligation.period.end,
             obligation.entity_id,
             obligation.currency,
+            obligation.rule_id,
         ],
     )
 
@@ -94,6 +95,52 @@ def counted_with(connection: Connection, charge_id: str) -> list[RatedCharge]:
     return [earlier.rated for earlier in found]
 
 
+def charged_months(connection: Connection) -> list[Month]:
+    """Return the service months that have charges, in order."""
+    rows = connection.execute("select distinct service_month from charge order by 1")
+    return [Month.parse(row[0]) for row in rows]
+
+
+def discounts_given(connection: Connection, month: Month) -> dict[str, dict[str, Money]]:
+    """Return contract -> adjustment -> what it took off in the months before; negative."""
+    found: dict[str, dict[str, Money]] = defaultdict(dict)
+    rows = connection.execute(
+        """select c.contract_id, c.rule_id, c.currency, sum(c.amount)
+           from charge c left join charge_superseded s using (charge_id)
+           where c.kind = 'discount' and c.service_month < %s and s.charge_id is null
+           group by 1, 2, 3 order by 1, 2, 3""",
+        [str(month)],
+    )
+    for contract_id, rule_id, currency, amount in rows:
+        found[contract_id][rule_id] = money_of(amount, currency)
+    return found
+
+
+def used_before(
+    connection: Connection, since: Mapping[str, Month], month: Month
+) -> dict[str, Money]:
+    """Return what contracts used, settled and net, from a month of each until this one."""
+    rows = connection.execute(
+        """select c.contract_id, c.service_month, c.currency, c.rounding, sum(c.amount)
+           from charge c left join charge_superseded s using (charge_id)
+           where c.contract_id = any(%s) and c.service_month < %s and s.charge_id is null
+             and (c.kind = 'usage' or c.kind in ('discount', 'maximum') and exists (
+                     select from charge u where u.contract_id = c.contract_id
+                         and u.kind = 'usage' and u.product_id = c.product_id
+                         and u.starts_at = c.starts_at and u.ends_at = c.ends_at))
+           group by c.contract_id, c.service_month, c.currency, c.rounding, c.kind, c.product_id,
+                    c.starts_at, c.ends_at, c.rule_id
+           order by 1, 2""",
+        [sorted(since), str(month)],
+    )
+    found: dict[str, Money] = {}
+    for contract_id, service_month, currency, rounding, amount in rows:
+        if Month.parse(service_month) >= since[contract_id]:
+            money = settle(Precise(amount, currency), rounding).money
+            found[contract_id] = found.get(contract_id, Money(0, currency)) + money
+    return found
+
+
 def insert_charges(connection: Connection, charges: Iterable[RatedCharge], *, at: datetime) -> None:
     """Store charges in their order."""
     with connection.cursor() as cursor:
@@ -101,8 +148,9 @@ def insert_charges(connection: Connection, charges: Iterable[RatedCharge], *, at
             """insert into charge (charge_id, kind, entity_id, customer_id, contract_id,
                                    contract_version, product_id, price_version_id, usage_id,
                                    meter_version, service_month, starts_at, ends_at, currency,
-                                   amount, quantity, rounding, parts, price, corrects, decided_at)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+                                   amount, quantity, rounding, parts, price, corrects, rule_id,
+                                   decided_at)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
                        %s, %s)""",
             [_row(rated, at) for rated in charges],
         )
@@ -151,6 +199,7 @@ def _rated(row: dict[str, Any]) -> RatedCharge:
         meter_version=row["meter_version"],
         rounding=row["rounding"],
         corrects=row["corrects"],
+        rule_id=row["rule_id"],
     )
     price = from_builtins(row["price"], PriceVersion)
     return RatedCharge(charge, EntityId(row["entity_id"]), Month.parse(row["service_month"]), price)
@@ -179,5 +228,6 @@ def _row(rated: RatedCharge, at: datetime) -> tuple[object, ...]:
         Jsonb(to_builtins(charge.parts)),
         Jsonb(to_builtins(rated.price)),
         charge.corrects,
+        charge.rule_id,
         at,
     )

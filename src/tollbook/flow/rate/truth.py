@@ -6,14 +6,18 @@ from decimal import Decimal
 from itertools import groupby
 
 from tollbook.errors import Rejected
+from tollbook.flow.rate.adjust import Share
+from tollbook.flow.rate.adjusted import Line, adjustment_charges, shares_of
 from tollbook.flow.rate.agreed import (
     Movement,
     commitment_charges,
     credit_applied,
     credits_purchased,
 )
+from tollbook.flow.rate.commit import committed_parts, year_began
 from tollbook.flow.rate.items import ContractMonth, Refusal, item_charges
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
+from tollbook.flow.rate.terms import started_on
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.money import Money, settle, sum_money
@@ -56,21 +60,41 @@ def month_truth(
     month: Month,
     usages: Iterable[MeteredUsage],
     credit_balances: Mapping[str, Mapping[str, Decimal]],
+    discounts_given: Mapping[str, Mapping[str, Money]],
+    used_before: Mapping[str, Money],
 ) -> Truth:
     """Return everything owed for a service month.
 
-    `credit_balances` is contract -> grant -> balance without this month's own movements.
+    `credit_balances` is contract -> grant -> balance without this month's own movements;
+    `discounts_given` is contract -> adjustment -> what it took off in the months before;
+    `used_before` is what contracts that commit to a year used in the months before in it.
     """
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
     segments = catalog.contract_segments(month)
     for contract_id, found in groupby(segments, key=lambda segment: segment[0].contract_id):
         known = ContractMonth(catalog, month, tuple(found), by_key)
-        _add_contract(truth, known, credit_balances.get(contract_id, {}))
+        balances = credit_balances.get(contract_id, {})
+        nothing = Money(0, known.latest.currency)
+        earlier = Earlier(
+            balances,
+            discounts_given.get(contract_id, {}),
+            used_before.get(contract_id, nothing),
+        )
+        _add_contract(truth, known, earlier)
     return truth
 
 
-def _add_contract(truth: Truth, known: ContractMonth, balances: Mapping[str, Decimal]) -> None:
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What other months mean for a contract's month: balances of grants, discounts, usage."""
+
+    balances: Mapping[str, Decimal]
+    given: Mapping[str, Money]
+    used: Money
+
+
+def _add_contract(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
     items = list(item_charges(known))
     for item in items:
         truth.add(item)
@@ -79,16 +103,24 @@ def _add_contract(truth: Truth, known: ContractMonth, balances: Mapping[str, Dec
         # A commitment or a credit computed without one of the products would be wrong.
         return
     contract, period, month = known.latest, known.period, known.month
-    used = _settled_usage(rated, contract.currency)
+    lines = settled_lines(rated, contract.currency)
+    started = Month.of(started_on(known.catalog, contract))
+    shares = shares_of(contract, lines, month=month, started=started, given_before=earlier.given)
+    for charge in adjustment_charges(contract, shares, period=period, month=month):
+        truth.add(charge)
+    used = net_usage(lines, shares, contract.currency)
     committed_to = _committed_product(known)
+    workings = committed_parts(contract, used, before=earlier.used, started=started, month=month)
     for charge in commitment_charges(
-        contract, used, product_id=committed_to, period=period, month=month
+        contract, workings, product_id=committed_to, period=period, month=month
     ):
         truth.add(charge)
     for purchase in credits_purchased(contract, month):
         truth.add(purchase)
     try:
-        applied = credit_applied(contract, used, elsewhere=balances, period=period, month=month)
+        applied = credit_applied(
+            contract, used, elsewhere=earlier.balances, period=period, month=month
+        )
     except Rejected as failure:
         truth.add(Refusal(contract.contract_id, contract.credit_product_id, failure))
         return
@@ -96,13 +128,27 @@ def _add_contract(truth: Truth, known: ContractMonth, balances: Mapping[str, Dec
         truth.add(applied)
 
 
-def _settled_usage(charges: Iterable[RatedCharge], currency: str) -> Money:
-    settled = [
-        settle(one.charge.amount, one.charge.rounding).money
+def settled_lines(charges: Iterable[RatedCharge], currency: str) -> list[Line]:
+    """Return usage and fees as the customer sees them: what is agreed over lines looks at that."""
+    return [
+        Line(
+            one.charge.product_id,
+            one.charge.period,
+            one.charge.kind,
+            settle(one.charge.amount, one.charge.rounding).money,
+        )
         for one in charges
-        if one.charge.kind == "usage" and one.charge.amount.currency == currency
+        if one.charge.amount.currency == currency
     ]
-    return sum_money(settled, currency)
+
+
+def net_usage(
+    lines: Iterable[Line], shares: Iterable[tuple[Share, Line | None]], currency: str
+) -> Money:
+    """Return what usage comes to after what was taken off it: commitments and credits count that."""
+    amounts = [line.amount for line in lines if line.kind == "usage"]
+    taken = [share.amount for share, line in shares if line is not None and line.kind == "usage"]
+    return sum_money([*amounts, *taken], currency)
 
 
 def _committed_product(known: ContractMonth) -> str:
@@ -113,3 +159,14 @@ def _committed_product(known: ContractMonth) -> str:
         if product is not None and product.meter_id is not None:
             return product.product_id
     return ""
+
+
+def year_spans(catalog: Catalog, month: Month) -> dict[str, Month]:
+    """Return the first month of its contract year, for contracts that commit to a year."""
+    found = {}
+    for contract, _, _ in catalog.contract_segments(month):
+        commitment = contract.commitment
+        if commitment is not None and commitment.annual_amount is not None:
+            started = Month.of(started_on(catalog, contract))
+            found[contract.contract_id] = year_began(started, month)
+    return found

@@ -1,77 +1,113 @@
-"""Tax amounts, rounded per line or per document as the legal entity's policy says.
+"""Tax amounts, rounded per line, per rate or per document, as the legal entity's policy says.
 
-Tax is rounded half up, away from zero, so that a credit memo mirrors its invoice. The Streamlined
-Sales and Use Tax Agreement (section 324) asks for half up and leaves the choice between item and
-invoice to the seller; the two differ by cents. Parts always sum to the tax of the document.
+Tax is rounded half up, away from zero, unless the entity says otherwise, so that a credit memo mirrors
+its invoice. The Streamlined Sales and Use Tax Agreement (section 324) asks for half up and leaves the
+choice between item and invoice to the seller; the two differ by cents. Parts always sum to the whole.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from functools import reduce
-from operator import add
-from typing import Final, Literal
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
 
 from tollbook.flow.tax.determine import AppliedRate
+from tollbook.records.charge import REDUCTIONS
 from tollbook.records.invoice import InvoiceLine, TaxLine
-from tollbook.values.money import EXACT, Money, Precise, Rounding, settle
+from tollbook.records.parties import LegalEntity
+from tollbook.values.money import Money, Rounding, settle_fraction, settle_together, sum_money
+from tollbook.values.period import Period
 
-ROUNDING: Final[Rounding] = "half_up"
+TaxRounding = Literal["line", "document", "total"]
 
-TaxRounding = Literal["line", "document"]
+
+@dataclass(frozen=True, slots=True)
+class TaxPolicy:
+    """Where and how tax is rounded: each line, the sum of each rate (`document`), or one `total`."""
+
+    level: TaxRounding = "line"
+    rounding: Rounding = "half_up"
+
+
+def policy_of(entity: LegalEntity) -> TaxPolicy:
+    """Return how a legal entity rounds tax."""
+    return TaxPolicy(entity.tax_rounding, entity.tax_rounding_mode)
 
 
 def tax_lines(
-    lines: Sequence[InvoiceLine], rates: Mapping[str, AppliedRate], policy: TaxRounding
+    lines: Sequence[InvoiceLine], rates: Mapping[str, AppliedRate], policy: TaxPolicy
 ) -> tuple[TaxLine, ...]:
-    """Return one tax line for each line that is taxed; a line of 0 or of an untaxed class has none."""
-    by_rate: dict[AppliedRate, list[InvoiceLine]] = defaultdict(list)
-    for line in lines:
-        if line.tax_class in rates and line.amount.minor != 0:
-            by_rate[rates[line.tax_class]].append(line)
-    taxes = []
-    for rate, taxed in by_rate.items():
-        exact = [_exact(line.amount, rate.rate) for line in taxed]
-        amounts = _by_document(exact) if policy == "document" else _by_line(exact)
-        taxes += [
-            TaxLine(
-                line_no=line.line_no,
-                jurisdiction=rate.jurisdiction,
-                tax_code=rate.tax_code,
-                rate=rate.rate,
-                base=line.amount,
-                amount=amount,
-                tax_version=rate.tax_version,
-            )
-            for line, amount in zip(taxed, amounts, strict=True)
-        ]
-    return tuple(sorted(taxes, key=lambda tax: tax.line_no))
+    """Return one tax line for each line that is taxed; a line of 0 or of an untaxed class has none.
 
-
-def _exact(base: Money, rate: Decimal) -> Precise:
-    return Precise(EXACT.multiply(base.major, rate), base.currency)
-
-
-def _by_line(exact: Sequence[Precise]) -> list[Money]:
-    return [settle(tax, ROUNDING).money for tax in exact]
-
-
-def _by_document(exact: Sequence[Precise]) -> list[Money]:
-    """Round the sum once, then give the missing units to the largest remainders, first wins.
-
-    What is in favour of the customer is divided as its mirror image: a full credit memo takes back
-    the tax of each line, whatever the signs of its lines.
+    What is taken off a line is rounded together with it: the tax is that of the net amount.
     """
-    whole = reduce(add, exact)
-    sign = next((tax.value for tax in (whole, *exact) if tax.value), Decimal(0))
-    if sign < 0:
-        return [-amount for amount in _by_document([-tax for tax in exact])]
-    total = settle(whole, ROUNDING).money
-    floors = [settle(tax, "floor") for tax in exact]
-    amounts = [floor.money.minor for floor in floors]
-    missing = total.minor - sum(amounts)
-    by_remainder = sorted(range(len(floors)), key=lambda at: (-floors[at].residue, at))
-    for at in by_remainder[:missing]:
-        amounts[at] += 1
-    assert sum(amounts) == total.minor, "parts sum to the whole"
-    return [Money(minor, total.currency) for minor in amounts]
+    taxed = [line for line in lines if line.tax_class in rates and line.amount.minor != 0]
+    bases = [line.amount for line in taxed]
+    amounts = tax_amounts(bases, [(rates[line.tax_class],) for line in taxed], policy)
+    if policy.level == "line":
+        amounts = _with_reductions(taxed, amounts, rates, policy)
+    return tuple(
+        TaxLine(
+            line_no=line.line_no,
+            jurisdiction=rate.jurisdiction,
+            tax_code=rate.tax_code,
+            rate=rate.rate,
+            base=line.amount,
+            amount=amount,
+            tax_version=rate.tax_version,
+        )
+        for line, (amount,) in zip(taxed, amounts, strict=True)
+        for rate in (rates[line.tax_class],)
+    )
+
+
+def _with_reductions(
+    taxed: Sequence[InvoiceLine],
+    amounts: Sequence[tuple[Money, ...]],
+    rates: Mapping[str, AppliedRate],
+    policy: TaxPolicy,
+) -> list[tuple[Money, ...]]:
+    """Give the last line of each reduced product the rest of the tax of what is left of it."""
+    groups: dict[tuple[str, Period, str], list[int]] = defaultdict(list)
+    for at, line in enumerate(taxed):
+        groups[line.product_id, line.period, line.tax_class].append(at)
+    found = list(amounts)
+    for (_, _, tax_class), members in groups.items():
+        if any(taxed[at].kind in REDUCTIONS for at in members):
+            net = sum(Fraction(taxed[at].amount.major) for at in members)
+            currency = taxed[members[0]].amount.currency
+            tax = settle_fraction(net * Fraction(rates[tax_class].rate), currency, policy.rounding)
+            others = sum_money([found[at][0] for at in members[:-1]], currency)
+            found[members[-1]] = (tax - others,)
+    return found
+
+
+def tax_amounts(
+    bases: Sequence[Money], rates: Sequence[Sequence[AppliedRate]], policy: TaxPolicy
+) -> list[tuple[Money, ...]]:
+    """Return the tax of each line at each of its rates, in their order."""
+    exact: dict[tuple[int, int], Fraction] = {}
+    groups: dict[object, list[tuple[int, int]]] = defaultdict(list)
+    for at, (base, applied) in enumerate(zip(bases, rates, strict=True)):
+        for place, rate in enumerate(applied):
+            exact[at, place] = Fraction(base.major) * Fraction(rate.rate)
+            groups[_group(policy.level, (at, place), rate)].append((at, place))
+    found: dict[tuple[int, int], Money] = {}
+    for members in groups.values():
+        currency = bases[members[0][0]].currency
+        shares = settle_together([exact[member] for member in members], currency, policy.rounding)
+        found.update(zip(members, shares, strict=True))
+    return [
+        tuple(found[at, place] for place in range(len(applied))) for at, applied in enumerate(rates)
+    ]
+
+
+def _group(level: TaxRounding, member: tuple[int, int], rate: AppliedRate) -> object:
+    """Return what the taxes that are rounded together have in common."""
+    match level:
+        case "line":
+            return member
+        case "document":
+            return rate
+        case "total":
+            return None

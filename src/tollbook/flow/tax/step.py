@@ -10,7 +10,7 @@ from tollbook.flow.invoice.numbering import document_number
 from tollbook.flow.invoice.states import Signal, State, advance
 from tollbook.flow.rate.store import lock, mark_billed
 from tollbook.flow.tax import store
-from tollbook.flow.tax.apply import tax_lines
+from tollbook.flow.tax.apply import policy_of, tax_lines
 from tollbook.flow.tax.booking import issue_entry
 from tollbook.flow.tax.determine import rates_for
 from tollbook.ledger.store import book
@@ -103,7 +103,7 @@ def _taxed(
         on=day,
         original=original,
     )
-    return replace(document, taxes=tax_lines(document.lines, rates, entity.tax_rounding))
+    return replace(document, taxes=tax_lines(document.lines, rates, policy_of(entity)))
 
 
 def _issue(

@@ -15,6 +15,29 @@ _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """How numbers in texts are written: 1234.5, unless a sender writes 1.234,5."""
+
+    decimal: str = "."
+    thousands: str = ""
+
+    def number(self, value: Any) -> Decimal | None:
+        """Read a number, or a text that is one; None when it is none."""
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            return None
+        if isinstance(value, str):
+            value = value.strip().replace(self.thousands, "").replace(self.decimal, ".")
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            return None
+        return number if number.is_finite() else None
+
+
+PLAIN: Final = Marks()
+
+
+@dataclass(frozen=True, slots=True)
 class TrailerRule:
     """How a trailer is told and read.
 
@@ -24,6 +47,7 @@ class TrailerRule:
 
     marker: str
     fields: tuple[str, ...]
+    marks: Marks = PLAIN
 
     @property
     def summed(self) -> tuple[str, ...]:
@@ -48,7 +72,7 @@ def read_trailer(rule: TrailerRule, row: Sequence[str]) -> Trailer:
     if len(row) <= len(rule.fields):
         raise _unreadable(f"it has {len(row)} fields")
     for name, text in zip(rule.fields, row[1:], strict=False):
-        number = _number(text)
+        number = rule.marks.number(text)
         if name and number is None:
             raise _unreadable(f"{name} is {text[:40]!r}")
         if name == "rows" and number is not None:
@@ -58,7 +82,7 @@ def read_trailer(rule: TrailerRule, row: Sequence[str]) -> Trailer:
     return Trailer(rows, sums)
 
 
-def add_up(batches: Iterable[Batch], names: Iterable[str]) -> Found:
+def add_up(batches: Iterable[Batch], names: Iterable[str], marks: Marks = PLAIN) -> Found:
     """Read all rows and return how many there are and the exact sum of each named field.
 
     `names` are columns, or paths in the row's JSON like `data.tokens`; a number may stand there as
@@ -71,7 +95,7 @@ def add_up(batches: Iterable[Batch], names: Iterable[str]) -> Found:
         for at, body in enumerate(batch.bodies if paths else ()):
             row = None if at in batch.refusals else _decoded(body)
             for name in paths:
-                number = _number(_select(row, name))
+                number = marks.number(_select(row, name))
                 if number is None:
                     unreadable = unreadable or f"row {rows + at + 1} has no number in {name}"
                 else:
@@ -93,16 +117,6 @@ def _select(row: Any, name: str) -> Any:
         first, _, rest = name.partition(".")
         return _select(row.get(first), rest)
     return row.get(name) if isinstance(row, dict) else None
-
-
-def _number(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    try:
-        number = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
 
 
 def check_trailer(found: Found) -> None:

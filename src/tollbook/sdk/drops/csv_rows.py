@@ -111,13 +111,18 @@ def _header(row: list[str]) -> tuple[str, ...]:
     repeated = sorted({name for name in names if names.count(name) > 1 or not name})
     unreadable = [name for name in names if not name.isprintable()]
     if repeated or unreadable:
-        shown = ", ".join(repr(name) for name in [*repeated, *unreadable][:5])
+        shown = ", ".join(repr(_readable(name)) for name in [*repeated, *unreadable][:5])
         raise Rejected(
             "capture.bad_header",
             f"The first row must name each column once and readably; {shown} does not. Correct "
-            "the file, or say `columns` and `skip_lines` in the source's options.",
+            "the file, or say its `encoding`, `columns` or `skip_lines` in the options.",
         )
     return names
+
+
+def _readable(name: str) -> str:
+    # Bytes that are no text in this encoding stand in the name as lone surrogates.
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class _Lines:
@@ -151,29 +156,61 @@ class _Lines:
         self._taken.clear()
 
 
-def text_lines(blocks: Iterable[bytes], encoding: str) -> Iterator[str]:
+def text_lines(blocks: Iterable[bytes], encoding: str, *, width: int = 0) -> Iterator[str]:
     """Yield the lines of a text with their ends; bytes of no text become lone surrogates.
 
-    A byte order mark is left out. UTF-16 that breaks off is damage.
+    With a `width` each line has so many characters and no end. A byte order mark is left out. UTF-16
+    that breaks off is damage.
     """
+    texts = _texts(blocks, encoding)
+    return _sliced(texts, width) if width else _broken(texts)
+
+
+def _texts(blocks: Iterable[bytes], encoding: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(_marked(encoding))("surrogateescape")
-    rest: list[str] = []
+    next_line = _next_line(encoding)
     try:
         for block in blocks:
-            first, *lines = decoder.decode(block).split("\n")
-            rest.append(first)
-            if len(rest) > LINE_BLOCKS_MAX:
-                raise damaged("it has no line ends")
-            if lines:
-                yield "".join(rest) + "\n"
-                rest = [lines.pop()]
-                for line in lines:
-                    yield line + "\n"
-        rest.append(decoder.decode(b"", final=True))
+            yield decoder.decode(block).replace(next_line, "\n")
+        yield decoder.decode(b"", final=True).replace(next_line, "\n")
     except UnicodeDecodeError as error:
         raise damaged(f"it is not {encoding}: {error.reason}") from error
+
+
+def _broken(texts: Iterable[str]) -> Iterator[str]:
+    rest: list[str] = []
+    for text in texts:
+        first, *lines = text.split("\n")
+        rest.append(first)
+        if len(rest) > LINE_BLOCKS_MAX:
+            raise damaged("it has no line ends")
+        if lines:
+            yield "".join(rest) + "\n"
+            rest = [lines.pop()]
+            for line in lines:
+                yield line + "\n"
     if last := "".join(rest):
         yield last
+
+
+def _sliced(texts: Iterable[str], width: int) -> Iterator[str]:
+    rest = ""
+    for text in texts:
+        rest += text
+        whole = len(rest) - len(rest) % width
+        for start in range(0, whole, width):
+            yield rest[start : start + width]
+        rest = rest[whole:]
+    if rest:
+        yield rest
+
+
+def _next_line(encoding: str) -> str:
+    """Return what ends a line: where EBCDIC is written, its own character does."""
+    try:
+        return "\x85" if b"\x15".decode(encoding) == "\x85" else "\n"
+    except UnicodeDecodeError:
+        return "\n"
 
 
 def _marked(encoding: str) -> str:

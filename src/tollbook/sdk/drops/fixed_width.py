@@ -25,7 +25,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class FixedWidthRule:
-    """How the records are laid out. `width` 0 means that longer lines are fine."""
+    """How the records are laid out.
+
+    `width` 0 means that longer lines are fine; without `has_lines` a record begins where the one
+    before it has its `width` characters, as on a mainframe.
+    """
 
     columns: tuple[Column, ...]
     width: int = 0
@@ -33,6 +37,7 @@ class FixedWidthRule:
     skip_lines: int = 0
     trailer: TrailerRule | None = None
     trailer_columns: tuple[Column, ...] = ()
+    has_lines: bool = True
 
 
 def read_fixed_width(blocks: Iterable[bytes], rule: FixedWidthRule) -> Iterator[Batch]:
@@ -40,13 +45,13 @@ def read_fixed_width(blocks: Iterable[bytes], rule: FixedWidthRule) -> Iterator[
 
     A line that is too short, of another width than `width`, or no text is refused alone.
     """
-    lines = text_lines(blocks, rule.encoding)
+    lines = text_lines(blocks, rule.encoding, width=0 if rule.has_lines else rule.width)
     for _ in range(rule.skip_lines):
         next(lines, None)
     gathering = Gathering()
     trailer: Trailer | None = None
     for whole in lines:
-        line = whole.rstrip("\r\n")
+        line = whole.rstrip("\r\n") if rule.has_lines else whole
         if not line.strip():
             continue
         if trailer is not None:

@@ -8,7 +8,7 @@ from typing import IO, Final
 
 from tollbook.errors import Blocked, Rejected
 from tollbook.sdk.drops.batch import Batch
-from tollbook.sdk.drops.control_totals import TrailerRule
+from tollbook.sdk.drops.control_totals import PLAIN, Marks, TrailerRule
 from tollbook.sdk.drops.csv_rows import CsvRule, read_csv
 from tollbook.sdk.drops.fixed_width import Column, FixedWidthRule, read_fixed_width
 from tollbook.sdk.drops.json_document import read_json_document
@@ -16,6 +16,7 @@ from tollbook.sdk.drops.json_lines import read_json_lines
 from tollbook.sdk.drops.options import Options
 from tollbook.sdk.drops.unpack import damaged, unpack
 
+LINE_ENDS: Final = ("any", "none")
 FORMATS: Final = ("auto", "jsonl", "json", "csv", "parquet", "fixed")
 
 _PACKED: Final = (".gz", ".gzip", ".zst", ".zstd")
@@ -43,6 +44,7 @@ class FileRule:
     csv: CsvRule = field(default_factory=CsvRule)
     fixed: FixedWidthRule | None = None
     otherwise: str = ""
+    marks: Marks = PLAIN
 
     @property
     def trailer(self) -> TrailerRule | None:
@@ -68,15 +70,20 @@ def read_rule(options: Options) -> FileRule:
     delimiter = _character(options, "csv_delimiter", "")
     quote = _character(options, "csv_quote", '"')
     escape = _character(options, "csv_escape", "")
+    has_lines = options.choice("line_ends", LINE_ENDS) != "none"
+    marks = _marks(options)
     if chosen == "fixed":
         spans = _spans(columns, "columns")
-        totals = _spans(trailer_columns, "trailer_columns") if marker else ()
-        trailer = TrailerRule(marker, tuple(span.name for span in totals)) if marker else None
-        fixed = FixedWidthRule(spans, width, encoding, skip, trailer, totals)
-        return FileRule(chosen, fixed=fixed)
-    trailer = TrailerRule(marker, _names(trailer_columns)) if marker else None
+        if not has_lines and not width:
+            raise _wrong("line_ends none needs record_width")
+        totals = _spans(trailer_columns, "trailer_columns") if trailer_columns else ()
+        names = tuple(span.name for span in totals)
+        trailer = TrailerRule(marker, names, marks) if marker else None
+        fixed = FixedWidthRule(spans, width, encoding, skip, trailer, totals, has_lines)
+        return FileRule(chosen, fixed=fixed, marks=marks)
+    trailer = TrailerRule(marker, _names(trailer_columns), marks) if marker else None
     rule = CsvRule(delimiter, quote, escape or None, encoding, _names(columns), skip, trailer)
-    return FileRule(chosen, rule)
+    return FileRule(chosen, rule, marks=marks)
 
 
 def read_rows(file: IO[bytes], name: str, rule: FileRule) -> Iterator[Batch]:
@@ -87,12 +94,14 @@ def read_rows(file: IO[bytes], name: str, rule: FileRule) -> Iterator[Batch]:
     """
     if name.lower() != _bare(name) and len(file.read(_ARCHIVE_BYTES_MIN)) < _ARCHIVE_BYTES_MIN:
         raise damaged("it is named as an archive and ends in the middle")
-    found = _format(file, name) or rule.otherwise if rule.format == "auto" else rule.format
+    found = rule.format
+    if found == "auto":
+        found = _format(file, name) or (rule.otherwise if _is_text(file) else "")
     if not found:
         raise Rejected(
             "capture.unknown_format",
-            "Neither its name nor its content tells how it is written: say `format` in the "
-            "source's options, or name it .jsonl, .csv, .tsv or .parquet (.gz and .zst may follow).",
+            "Neither its name nor its content tells how it is written: say the option `format`, or "
+            "name it .jsonl, .csv, .tsv or .parquet (.gz and .zst may follow).",
         )
     if found == "parquet":
         file.seek(0)
@@ -124,6 +133,10 @@ def _format(file: IO[bytes], name: str) -> str:
     return ""
 
 
+def _is_text(file: IO[bytes]) -> bool:
+    return b"\0" not in next(unpack(file), b"")
+
+
 def _bare(name: str) -> str:
     bare = name.lower()
     for ending in _PACKED:
@@ -139,6 +152,14 @@ def _parquet(file: IO[bytes]) -> Iterator[Batch]:
             "config.extra_missing", "Parquet needs more: pip install 'tollbook[parquet]'."
         ) from error
     yield from reader.read_parquet(file)
+
+
+def _marks(options: Options) -> Marks:
+    decimal = _character(options, "decimal_mark", ".")
+    thousands = _character(options, "thousands_mark", "")
+    if not decimal or decimal == thousands:
+        raise _wrong("decimal_mark must be a character, and another than thousands_mark")
+    return Marks(decimal, thousands)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -7,13 +7,12 @@ from typing import IO, Final
 
 from tollbook.errors import Failure, Rejected
 from tollbook.observe.log import logger
-from tollbook.sdk.drops.control_totals import add_up, check_trailer
 from tollbook.sdk.drops.finder import Finder
 from tollbook.sdk.drops.lane import ObjectLane
-from tollbook.sdk.drops.manifest import Promise, check_bytes, check_totals, needs_rows
+from tollbook.sdk.drops.manifest import Promise, check_bytes
 from tollbook.sdk.drops.place import DropObject, DropPlace
+from tollbook.sdk.drops.proof import check_contents
 from tollbook.sdk.drops.register import Judged, Register
-from tollbook.sdk.drops.rows import read_rows
 from tollbook.sdk.drops.rule import DropRule, lane_of, replaced, same_content
 from tollbook.sdk.drops.unpack import sha256_of
 from tollbook.sdk.source import LANE_DONE, Backlog, Chunk, Positions, SourceCapabilities
@@ -215,17 +214,9 @@ class DropSource:
         self, found: DropObject, file: IO[bytes], judged: Judged, promise: Promise | None
     ) -> None:
         """Compare an object with its manifest and its trailer before any row is given."""
-        trailer = self._rule.files.trailer
         if promise is not None:
             check_bytes(promise, sha256=judged.sha256, size=found.size)
-        if trailer is None and (promise is None or not needs_rows(promise)):
-            return
-        names = [*(trailer.summed if trailer else ()), *(promise.sums if promise else ())]
-        totals = add_up(read_rows(file, found.key, self._rule.files), names)
-        if trailer is not None:
-            check_trailer(totals)
-        if promise is not None:
-            check_totals(promise, totals)
+        check_contents(file, found.key, self._rule.files, promise)
 
     def _metadata(self, found: DropObject, judged: Judged) -> dict[str, str] | None:
         if not self._rule.has_mapping:

@@ -266,7 +266,7 @@ def _number_of(column: str, odd: Bounds | None) -> str:
     kind = f"decimal({_WIDE_DIGITS}, {odd.scale})"
     if odd.width <= _SMALL_DIGITS:
         kind = f"decimal({_SMALL_DIGITS}, {odd.scale})"
-    looked_up = f"(select cast(plain as {kind}) from odd where written = {column})"
+    looked_up = f"(select try_cast(plain as {kind}) from odd where written = {column})"
     return f"coalesce(cast({whole} as {kind}), {looked_up})"
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -21,6 +22,10 @@ from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.ids import EventId, written_event_id
 
 _COPY_BYTES: Final = 1_000_000
+
+# Rows only ever come to a day, until it is sealed and dropped whole. Vacuum after inserts would read
+# each page of it again and write it to the log once more; what stays unsealed is frozen when due.
+_PARTITION_STORAGE: Final = sql.SQL("with (autovacuum_vacuum_insert_threshold = -1)")
 
 
 class Known(NamedTuple):
@@ -59,7 +64,9 @@ def ensure_days(connection: Connection, days: Iterable[date]) -> None:
         # Attaching, unlike `create ... partition of`, does not wait for running intakes.
         partition = sql.Identifier(name)
         connection.execute(
-            sql.SQL("create table {} (like usage_event including all)").format(partition)
+            sql.SQL("create table {} (like usage_event including all) {}").format(
+                partition, _PARTITION_STORAGE
+            )
         )
         connection.execute(
             sql.SQL(
@@ -73,23 +80,26 @@ def insert_new(
     events: Sequence[tuple[int, Admitted]],
     *,
     receipt: int,
-    is_repeat_likely: bool,
+    repeated: AbstractSet[bytes] | None,
 ) -> dict[tuple[bytes, int], Known]:
     """Store the events whose key is new; return what holds the keys of the others.
 
     Each event comes with its position in the group, no key stands twice, and all are in the order
-    of their digests, in which two writers wait for each other and never in a ring. When
-    repeats are likely the identities are asked for first; else the key itself finds them, which is
-    cheaper as long as there are none.
+    of their digests, in which two writers wait for each other and never in a ring. Those of the
+    identities `repeated` are asked for first (all, when it is None); any other that is stored
+    already is found by the key itself, which is cheaper as long as there are none.
     """
-    if not is_repeat_likely:
+    if repeated is not None:
+        likely = [event for _, event in events if event.digest in repeated] if repeated else []
+        known = known_events(connection, likely)
+        new = [one for one in events if one[1].key not in known] if known else events
         try:
             with connection.transaction():
-                _copy(connection, events, receipt)
+                _copy(connection, new, receipt)
         except psycopg.errors.UniqueViolation:
             pass
         else:
-            return {}
+            return known
     known = known_events(connection, [event for _, event in events])
     new = [one for one in events if one[1].key not in known] if known else events
     _copy(connection, new, receipt)

@@ -9,9 +9,7 @@ from tollbook.flow.capture.otlp.points import Point
 
 GAP: Final = "capture.metric_gap"
 
-# The first point we ever see of a series is usage when it counts for no longer than this; beyond, a
-# person says what of it was billed elsewhere.
-FIRST_POINT_NANOSECONDS_MAX: Final = 24 * 3600 * 10**9
+_HOUR: Final = 3600 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +34,19 @@ class Added:
     problem: Rejected | None = None
 
 
-def added(point: Point, last: LastPoint | None) -> Added:
-    """Compare a point of a cumulative series with the last one before it."""
+def added(point: Point, last: LastPoint | None, *, first_hours_max: int) -> Added:
+    """Compare a point of a cumulative series with the last one before it.
+
+    The first point we ever see of a series is usage when it counts for no longer than so many hours;
+    beyond, a person says what of it was billed elsewhere.
+    """
     now = LastPoint(point.start, point.time, point.value)
     if last is None:
         span = point.time - point.start
-        if span <= FIRST_POINT_NANOSECONDS_MAX:
+        if span <= first_hours_max * _HOUR:
             return Added(point.start, point.value, now)
-        days = span // FIRST_POINT_NANOSECONDS_MAX
-        return _unknown(point, now, f"its first point here is a total of more than {days} days")
+        why = f"its first point here is a total of more than {first_hours_max} hours"
+        return _unknown(point, now, why)
     if point.start == last.started:
         return _same_run(point, last, now)
     if point.start >= last.time:
