@@ -25,7 +25,6 @@ from tollbook.values.proration import (
     share_served,
 )
 from tollbook.vectors.case import Case, read_paths
-from tollbook.vectors.given import as_written
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "commercial" / "proration"
 CASES = [case for case in read_paths([VECTORS]) if "error" not in case.expect]
@@ -136,7 +135,7 @@ def test_the_slow_model_agrees_on_ten_thousand_random_prorations() -> None:
         served, whole, zone = _random_spans(dice, said["by"])
         quantity = Decimal(dice.randint(0, 5000)).scaleb(-dice.randint(0, 3))
         price = Decimal(dice.randint(-(10**7), 10**7)).scaleb(-dice.randint(0, 5))
-        policy = proration_of(as_written(said))
+        policy = proration_of(said)
 
         share = share_served(policy, Period(*served), Period(*whole), zone)
         parts = prorated_parts(policy, share, label="fee", quantity=quantity, unit_price=price)

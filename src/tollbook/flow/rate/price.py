@@ -9,10 +9,11 @@ from tollbook.flow.rate.flat import flat_parts
 from tollbook.flow.rate.minimum import top_up
 from tollbook.flow.rate.package import package_parts
 from tollbook.flow.rate.tiers import graduated_parts, unit_parts, volume_parts
-from tollbook.flow.rate.working import ZERO, charge_of, part, part_amount, total
+from tollbook.flow.rate.working import ZERO, charge_of, part, total
 from tollbook.records.charge import Charge, ChargePart, PriceModel, PriceVersion
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.money import EXACT, Precise
+from tollbook.values.proration import part_amount
 
 _MODELS: Final[dict[PriceModel, Callable[[Decimal, PriceVersion], list[ChargePart]]]] = {
     "flat": lambda _quantity, price: flat_parts(price),
