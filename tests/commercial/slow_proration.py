@@ -12,7 +12,7 @@ Written = Mapping[str, Any]
 Span = tuple[datetime, datetime]
 
 DAY = timedelta(days=1)
-SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day_elapsed": 86400}
 
 
 def policy_of(said: Any) -> Written:

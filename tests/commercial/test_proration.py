@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commercial import slow_proration as slow
+from commercial.slow_calendar import starts
 from rate.slow_model import payable
 from tollbook.masterdata.check_billing import proration_of
 from tollbook.values.money import EXACT, minor_exponent
@@ -31,7 +32,17 @@ CASES = [case for case in read_paths([VECTORS]) if "error" not in case.expect]
 RANDOM_CASES = 10_000
 ZONES = ["UTC", "Europe/Paris", "America/Sao_Paulo", "Australia/Lord_Howe", "Pacific/Apia"]
 BASES = [
-    *("second", "minute", "hour", "day", "day", "day_inclusive", "day_30_360_us", "day_30_360_eu"),
+    *(
+        "second",
+        "minute",
+        "hour",
+        "day_elapsed",
+        "day",
+        "day",
+        "day_inclusive",
+        "day_30_360_us",
+        "day_30_360_eu",
+    ),
     *("month_day", "full_period", "none"),
 ]
 
@@ -95,7 +106,7 @@ def test_the_slow_model_agrees_with_every_change(case: Case) -> None:
 
 def _random_policy(dice: random.Random) -> dict[str, Any]:
     policy: dict[str, Any] = {"by": dice.choice(BASES)}
-    if policy["by"] not in {"full_period", "none", "second", "minute", "hour"}:
+    if policy["by"] not in {"full_period", "none", *slow.SECONDS}:
         choices = ["period", "period", "30", "31", "360"]
         policy["of"] = dice.choice(choices + (["year"] if policy["by"] != "month_day" else []))
     policy["cap"] = dice.random() < 0.7
@@ -116,7 +127,7 @@ def _random_spans(dice: random.Random, by: str) -> tuple[slow.Span, slow.Span, s
     until = date(year, month + 1, min(start.day, 28))
     if by == "month_day":
         start = start.replace(day=min(start.day, 28))
-    whole = slow.starts(start, zone), slow.starts(until, zone)
+    whole = starts(start, zone), starts(until, zone)
     length = int((whole[1] - whole[0]).total_seconds())
     cuts = sorted([dice.randint(-length // 5, length * 6 // 5) for _ in range(2)])
     if dice.random() < 0.3:
@@ -157,7 +168,7 @@ def test_the_slow_model_agrees_on_ten_thousand_random_prorations() -> None:
 )
 def test_the_parts_of_a_year_are_the_year(by: str, zone: str, year: int, cuts: list[int]) -> None:
     policy = proration_of({"by": by})
-    whole = Period(slow.starts(date(year, 1, 1), zone), slow.starts(date(year + 1, 1, 1), zone))
+    whole = Period(starts(date(year, 1, 1), zone), starts(date(year + 1, 1, 1), zone))
     edges = [whole.start, *(whole.start + timedelta(hours=h) for h in sorted(cuts)), whole.end]
 
     shares = [

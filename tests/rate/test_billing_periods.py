@@ -50,7 +50,7 @@ def echo(month: SmallMonth) -> SmallMonth:
     month.use("e1", "echo", "large", 60, at="2023-10-20T00:00:00Z")
     month.use("e2", "echo", "large", 40, at="2023-11-14T23:59:59Z")
     month.use("e3", "echo", "large", 1, at="2023-11-15T00:00:00Z")
-    month.use("e4", "echo", "large", 1999, at="2023-12-14T23:59:59Z")
+    month.use("e4", "echo", "large", 1999, at="2023-11-30T23:59:59Z")
     return month
 
 

@@ -18,6 +18,7 @@ ProrationBasis = Literal[
     "second",
     "minute",
     "hour",
+    "day_elapsed",
     "day",
     "day_inclusive",
     "day_30_360_us",
@@ -37,7 +38,12 @@ CARRIED_DECIMALS: Final = 12
 # What a period may be taken to have, in the unit of the basis: a century of seconds.
 OF_MAX: Final = 3_155_760_000
 
-_SECONDS: Final[dict[ProrationBasis, int]] = {"second": 1, "minute": 60, "hour": 3600}
+_SECONDS: Final[dict[ProrationBasis, int]] = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day_elapsed": 86_400,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,8 @@ class Proration:
     days of the year that the served part begins in, for an amount a year) or a number (30). While
     `cap` holds never more than the whole is served, and while `full_is_whole` holds a period served
     in full costs the whole, whatever `of` says. `factor` rounds the fraction, `quantity` the prorated quantity and
-    `amount` the prorated amount; nothing is rounded where they are not given. Minutes and hours
-    that are not full count as `whole_units` says. `credit` says when a downgrade gives back what
+    `amount` the prorated amount; nothing is rounded where they are not given. Elapsed minutes,
+    hours and days that are not full count as `whole_units` says. `credit` says when a downgrade gives back what
     is unused.
     """
 
@@ -235,7 +241,7 @@ def proration_problems(policy: Proration) -> Iterator[tuple[str, str]]:
         number = int(policy.of) if policy.of.isascii() and policy.of.isdigit() else 0
         if not 1 <= number <= OF_MAX:
             yield "of", f"of is {policy.of!r}: it is period, year or a whole number such as 30."
-    if policy.of == "year" and policy.by in {"second", "minute", "hour", "month_day"}:
+    if policy.of == "year" and policy.by in {*_SECONDS, "month_day"}:
         yield "of", f"of: year counts days, and {policy.by} is counted here."
     if policy.of != "period" and policy.by in {"full_period", "none"}:
         yield "of", f"of says nothing about {policy.by}."
@@ -363,6 +369,7 @@ _COUNTS: Final[dict[ProrationBasis, Callable[[Proration, Period, Period, str], F
     "second": _clock,
     "minute": _clock,
     "hour": _clock,
+    "day_elapsed": _clock,
     "day": _days,
     "day_inclusive": _days_inclusive,
     "day_30_360_us": _days_360_us,
@@ -374,6 +381,7 @@ _UNITS: Final[dict[ProrationBasis, str]] = {
     "second": "second",
     "minute": "minute",
     "hour": "hour",
+    "day_elapsed": "day",
     "day": "day",
     "day_inclusive": "day",
     "day_30_360_us": "day",

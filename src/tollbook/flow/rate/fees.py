@@ -65,7 +65,7 @@ def fee_again(catalog: Catalog, rated: RatedCharge, quantity: Decimal) -> list[C
         interval = next(
             item.interval_months for item in contract.items if item.product_id == charge.product_id
         )
-        wholes = (_interval(rated.month, interval),)
+        wholes: tuple[Days, ...] = (_interval(rated.month, interval),)
     else:
         periods = catalog.billing_periods(charge.contract_id, days)
         wholes = next(periods).wholes

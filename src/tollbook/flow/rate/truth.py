@@ -1,7 +1,7 @@
 """Everything a month's contracts owe, computed from metered usage and terms alone."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import groupby
 
@@ -19,6 +19,7 @@ from tollbook.flow.rate.items import ContractMonth, Segment, item_charges
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.terms import Refusal, started_on
 from tollbook.masterdata.catalog import Catalog
+from tollbook.records.commercial import Contract
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.calendar import days_of
 from tollbook.values.money import Money, settle, sum_money
@@ -73,7 +74,9 @@ def month_truth(
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
     ending = _by_contract(catalog.contract_segments(month))
-    in_force = _by_contract(catalog.segments_within(days_of(month)))
+    in_force = ending
+    if catalog.states_billing:
+        in_force = _by_contract(catalog.segments_within(days_of(month)))
     for contract_id in sorted(ending.keys() | in_force.keys()):
         segments = ending.get(contract_id, ())
         known = ContractMonth(catalog, month, segments, in_force.get(contract_id, ()), by_key)
@@ -113,7 +116,8 @@ def _add_contract(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
     contract, period, month = known.latest, known.period, known.month
     lines = settled_lines(rated, contract.currency)
     started = Month.of(started_on(known.catalog, contract))
-    shares = shares_of(contract, lines, month=month, started=started, given_before=earlier.given)
+    rules = contract if known.segments else _without_minimums(contract)
+    shares = shares_of(rules, lines, month=month, started=started, given_before=earlier.given)
     for charge in adjustment_charges(contract, shares, period=period, month=month):
         truth.add(charge)
     used = net_usage(lines, shares, contract.currency)
@@ -136,6 +140,12 @@ def _add_contract(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
         return
     if applied is not None:
         truth.add(applied)
+
+
+def _without_minimums(contract: Contract) -> Contract:
+    """Return a contract as it adjusts a month in which no billing period ends: none falls short."""
+    rules = tuple(rule for rule in contract.adjustments if rule.kind != "minimum")
+    return replace(contract, adjustments=rules)
 
 
 def settled_lines(charges: Iterable[RatedCharge], currency: str) -> list[Line]:
