@@ -57,6 +57,10 @@ def _terms(said: Any) -> tuple[Fraction, Fraction]:
     return Fraction(said.get("quantity", 1)), Fraction(said["unit_price"])
 
 
+def _span(said: Any, zone: str) -> slow.Span:
+    return slow.moment(said["from"], zone), slow.moment(said["until"], zone)
+
+
 @pytest.mark.parametrize("case", [c for c in CASES if "change" not in c.given], ids=_id)
 def test_the_slow_model_of_proration_agrees_with_every_vector(case: Case) -> None:
     zone = case.given.get("zone", "UTC")
@@ -84,10 +88,7 @@ def test_the_slow_model_of_proration_agrees_with_every_vector(case: Case) -> Non
 def test_the_slow_model_agrees_with_every_change(case: Case) -> None:
     zone, change = case.given.get("zone", "UTC"), case.given["change"]
     policy = slow.policy_of(case.given["proration"])
-    whole = (
-        slow.moment(case.given["period"]["from"], zone),
-        slow.moment(case.given["period"]["until"], zone),
-    )
+    whole = _span(case.given["period"], zone)
     (old_quantity, old), (new_quantity, new) = _terms(case.given), _terms(change)
     timing = policy.get("credit", "now")
 
@@ -95,6 +96,8 @@ def test_the_slow_model_agrees_with_every_change(case: Case) -> None:
     if new_quantity * new >= old_quantity * old or timing == "now":
         share = slow.counts((slow.moment(change["at"], zone), whole[1]), whole, policy, zone)
         credit = slow.amount(*share, policy, old_quantity, -old)
+        rest = _span(change["period"], zone) if "period" in change else whole
+        share = slow.counts((slow.moment(change["at"], zone), rest[1]), rest, policy, zone)
         charge = slow.amount(*share, policy, new_quantity, new)
 
     cents = [payable(one, 2, "half_even") for one in (credit, charge)]

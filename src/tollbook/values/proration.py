@@ -212,27 +212,30 @@ def change_inside(
     *,
     before: tuple[Decimal, Decimal],
     after: tuple[Decimal, Decimal],
+    new_period: Period | None = None,
     zone: str = "UTC",
 ) -> Change:
     """Return what a change of (quantity, unit price) inside a period that was paid ahead means.
 
     More is always charged now: the rest of the period on the new terms, less the unused rest of
     the old. Less follows `credit`: `now` in the same way, `period_end` once the period is over,
-    `none` at once and nothing is given back.
+    `none` at once and nothing is given back. `new_period` is that of the new terms, where the change
+    begins another one, such as a year from now on.
     """
     is_less = EXACT.multiply(*after) < EXACT.multiply(*before)
     if is_less and policy.credit == "period_end":
         return Change(takes_effect=whole.end)
     if is_less and policy.credit == "none":
         return Change(takes_effect=at)
-    share = share_served(policy, Period(at, whole.end), whole, zone)
-    if share.served == 0:
-        return Change(takes_effect=at)
-    unused = prorated_parts(
-        policy, share, label="unused", quantity=before[0], unit_price=EXACT.minus(before[1])
+    new = new_period or whole
+    unused, rest = (
+        share_served(policy, Period(at, period.end), period, zone) for period in (whole, new)
     )
-    rest = prorated_parts(policy, share, label="rest", quantity=after[0], unit_price=after[1])
-    return Change(unused, rest, at)
+    credit = prorated_parts(
+        policy, unused, label="unused", quantity=before[0], unit_price=EXACT.minus(before[1])
+    )
+    charge = prorated_parts(policy, rest, label="rest", quantity=after[0], unit_price=after[1])
+    return Change(credit if unused.served else [], charge if rest.served else [], at)
 
 
 def proration_problems(policy: Proration) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import ChargePart, PriceVersion
 from tollbook.records.commercial import Contract
 from tollbook.values.calendar import BillingPeriod, Days, days_of
+from tollbook.values.codec import ABSENT
 from tollbook.values.period import Month, Period, midnight
 from tollbook.values.proration import WHOLE_FEE, Proration, prorated_parts, share_served
 
@@ -174,7 +175,9 @@ def _parts(
     if policy.by in {"full_period", "none"}:
         return fee_parts(quantity, price)
     unit_price = price.flat_amount
-    if price.model != "flat":
+    if price.model != "flat" or price.rules is not ABSENT:
+        if served.is_whole and policy.amount is None:
+            return fee_parts(quantity, price)
         # The price of so many units together, of which a share is owed.
         unit_price = total(one.amount for one in fee_parts(quantity, price))
         quantity = ONE
