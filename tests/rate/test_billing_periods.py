@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from small_month import NOVEMBER, SmallMonth
+from tollbook.flow.invoice.store import issued_invoices
 from tollbook.records.invoice import Invoice
 from tollbook.reports.verify import verify
 
@@ -133,6 +134,29 @@ def test_an_amendment_inside_a_billed_period_is_charged_by_difference_and_verifi
     assert echo.reconcile().variances == ()
     with echo.database.transaction() as connection:
         assert verify(connection, str(correction.number)).wrong == ()
+
+
+def test_a_change_inside_a_period_that_began_a_month_before_is_charged_in_its_own_month(
+    echo: SmallMonth,
+) -> None:
+    echo.run()
+    echo.clock.wait(31 * 86_400)
+    echo.know(AMENDED.replace("2023-11-25", "2023-12-05"))
+    echo.run(month=DECEMBER)
+
+    with echo.database.transaction() as connection:
+        found = issued_invoices(connection, DECEMBER)
+        [invoice] = [one for one in found if one.customer_id == "echo"]
+        verified = verify(connection, str(invoice.number))
+
+    # One desk more for the 10 days left of 30 is 10.33; then two for the next period.
+    assert [line[2:] for line in lines(invoice) if line[0] == "desk"] == [
+        (Decimal("10.33"), "12-05", "12-15"),
+        (Decimal("62.00"), "12-15", "01-15"),
+    ]
+    assert verified.wrong == ()
+    assert echo.reconcile(DECEMBER).variances == ()
+    assert echo.reconcile().variances == ()
 
 
 def test_a_calendar_of_months_bills_what_a_contract_without_one_bills(

@@ -1,7 +1,8 @@
 """All master data as known at one instant, and what of it was in force on a day."""
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Final, TypeVar
@@ -181,6 +182,16 @@ class Catalog:
         contract = _record(last, Contract)
         assert contract is not None
         return min(version.effective_from for version in versions), contract.effective_until
+
+    def contract_through(self, contract_id: str, until: date) -> "Catalog":
+        """Return master data without versions of a contract that take effect on a day or later."""
+        versions = self.versions["contract", contract_id]
+        kept = tuple(version for version in versions if version.effective_from < until)
+        if len(kept) == len(versions):
+            return self
+        # Read only: a copy of everything, for each contract that changes, would take minutes.
+        above = {("contract", contract_id): kept}
+        return replace(self, versions=ChainMap(above, self.versions))  # type: ignore[arg-type]
 
     def billing(self, contract_id: str) -> BillingCalendar | None:
         """Return when billing periods of a contract begin; None for calendar months."""

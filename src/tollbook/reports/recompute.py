@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tollbook.flow.rate.adjusted import Line, shares_of
 from tollbook.flow.rate.commit import committed_parts, year_began
-from tollbook.flow.rate.fees import fee_again
+from tollbook.flow.rate.fee_changes import fee_again
 from tollbook.flow.rate.price import price_parts
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.store import counted_with, discounts_given, history, used_before

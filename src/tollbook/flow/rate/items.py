@@ -6,6 +6,7 @@ from datetime import date
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.agreed import contract_charge
+from tollbook.flow.rate.fee_changes import fee_changes
 from tollbook.flow.rate.fees import period_fees
 from tollbook.flow.rate.fixed import fee_parts, is_due, service_period
 from tollbook.flow.rate.price import price_usage
@@ -79,7 +80,9 @@ def item_charges(known: ContractMonth) -> Iterator[RatedCharge | Refusal]:
             except Rejected as failure:
                 yield Refusal(contract.contract_id, item.product_id, failure)
     if by_period:
-        yield from period_fees(known.catalog, known.latest.contract_id, known.month)
+        contract_id = known.latest.contract_id
+        yield from period_fees(known.catalog, contract_id, known.month)
+        yield from fee_changes(known.catalog, contract_id, known.month)
 
 
 def _usage_charge(
