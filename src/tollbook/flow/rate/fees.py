@@ -13,7 +13,7 @@ from tollbook.flow.rate.terms import Refusal, Terms, terms_of
 from tollbook.flow.rate.working import ONE, total
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import ChargePart, PriceVersion
-from tollbook.records.commercial import Contract
+from tollbook.records.commercial import Contract, ContractItem
 from tollbook.values.calendar import BillingPeriod, Days, days_of
 from tollbook.values.codec import ABSENT
 from tollbook.values.period import Month, Period, midnight
@@ -70,13 +70,18 @@ def _due(catalog: Catalog, contract_id: str, month: Month) -> Iterator[tuple[str
             yield product_id, BillingPeriod(days, (whole,))
 
 
+def is_fee(catalog: Catalog, item: ContractItem, on: date) -> bool:
+    """Tell whether an item is sold without a meter."""
+    product = catalog.product(item.product_id, on)
+    return product is not None and product.meter_id is None
+
+
 def fees_sold(catalog: Catalog, contract_id: str, days: Days) -> dict[str, int]:
     """Return the products sold without a meter on some days, each with its interval in months."""
     found: dict[str, int] = {}
     for contract, start, _ in catalog.segments(contract_id, days):
         for item in contract.items:
-            product = catalog.product(item.product_id, start)
-            if product is None or product.meter_id is None:
+            if is_fee(catalog, item, start):
                 found.setdefault(item.product_id, item.interval_months)
     return found
 

@@ -7,7 +7,7 @@ from datetime import date
 from tollbook.errors import Rejected
 from tollbook.flow.rate.agreed import contract_charge
 from tollbook.flow.rate.fee_changes import fee_changes
-from tollbook.flow.rate.fees import period_fees
+from tollbook.flow.rate.fees import is_fee, period_fees
 from tollbook.flow.rate.fixed import fee_parts, is_due, service_period
 from tollbook.flow.rate.price import price_usage
 from tollbook.flow.rate.rated import RatedCharge
@@ -70,11 +70,13 @@ def item_charges(known: ContractMonth) -> Iterator[RatedCharge | Refusal]:
     for contract, start, end in known.segments:
         window = Period(midnight(start), midnight(end))
         for item in contract.items:
+            if by_period and is_fee(known.catalog, item, start):
+                continue
             try:
                 terms = terms_of(known.catalog, contract, item, start)
                 if terms.product.meter_id is not None:
                     yield _usage_charge(known, contract, terms, window)
-                elif not by_period and item.product_id not in charged_fees:
+                elif item.product_id not in charged_fees:
                     yield from _fee(known, contract, terms)
                     charged_fees.add(item.product_id)
             except Rejected as failure:
