@@ -117,7 +117,9 @@ def _add_contract(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
     lines = settled_lines(rated, contract.currency)
     started = Month.of(started_on(known.catalog, contract))
     rules = contract if known.segments else _without_minimums(contract)
-    shares = shares_of(rules, lines, month=month, started=started, given_before=earlier.given)
+    shares = shares_of(
+        rules, lines, month=month, started=started, given_before=earlier.given, period=period
+    )
     for charge in adjustment_charges(contract, shares, period=period, month=month):
         truth.add(charge)
     used = net_usage(lines, shares, contract.currency)
