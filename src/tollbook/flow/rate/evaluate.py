@@ -38,8 +38,8 @@ def evaluate(
     Rejected `price.invalid`, `price.invalid_quantity`, and what the price itself refuses.
     """
     price = price_of(written, name=name)
-    now = _detail(quantity, price)
     earlier = None if before is None else _detail(before, price)
+    now = _detail(quantity, price) if earlier is None else detail_of(quantity)
     return price_usage(_usage(now), price, detail=now, before=earlier)
 
 
@@ -64,7 +64,7 @@ def slices(written: object, usages: Sequence[object]) -> list[Slice]:
     before: UsageDetail | None = None
     charged, paid = Precise(ZERO, price.currency), Money(0, price.currency)
     for usage in usages:
-        now = _detail(usage, price)
+        now = _detail(usage, price) if before is None else detail_of(usage)
         charge = price_usage(_usage(now), price, detail=now, before=before)
         charged = charged + charge.amount
         payable = settle(charged, price.rounding).money
