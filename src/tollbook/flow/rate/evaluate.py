@@ -45,8 +45,7 @@ def evaluate(
 
 def commitment(written: object, quantity: object) -> Committed | None:
     """Return what the windows of a usage come to; None when the price has no commitment."""
-    price = price_of(written)
-    return commitment_of(_detail(quantity, price), price)
+    return commitment_of(detail_of(quantity), price_of(written))
 
 
 @dataclass(frozen=True, slots=True)
