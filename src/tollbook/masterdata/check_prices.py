@@ -10,7 +10,7 @@ from tollbook.masterdata.check_price_rules import AMOUNT_MAX, check_rules, check
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.masterdata.references import check_currency, check_reference
 from tollbook.records.charge import PriceRules, PriceVersion, Tier
-from tollbook.records.commercial import PriceBook, Product
+from tollbook.records.commercial import Meter, PriceBook, Product
 from tollbook.values.money import EXACT
 from tollbook.values.quantity import parse_quantity
 
@@ -19,6 +19,7 @@ PACKAGED: Final = frozenset({"graduated_package", "volume_package"})
 OF_SHARES: Final = frozenset({"graduated_percentage", "volume_percentage"})
 TIERED: Final = frozenset({"graduated", "volume"}) | PACKAGED | OF_SHARES
 ONE_PRICE: Final = frozenset({"unit", "package"})
+ACCUMULATED: Final = ONE_PRICE | PACKAGED | {"flat", "graduated", "volume"}
 
 
 def check_price_book(version: Version, catalog: Catalog) -> Iterator[Finding]:
@@ -61,7 +62,6 @@ def check_measures(
     rules = price.rules
     if not isinstance(rules, PriceRules):
         return
-    yield from _not_metered(price, rules, path)
     if rules.amount_meter is not None:
         where = (*path, "amount_meter")
         yield from check_reference(catalog, "meter", rules.amount_meter, since=since, path=where)
@@ -72,26 +72,34 @@ def check_measures(
     if product is None or product.meter_id is None:
         return
     meter = catalog.meter(product.meter_id, since)
-    for name in rules.dimensions if meter is not None else ():
-        assert meter is not None
-        if name not in meter.dimensions:
-            message = f"meter {meter.meter_id} does not keep usage by {name}: add the dimension."
-            yield Finding("unknown_dimension", message, (*path, "dimensions"))
+    if meter is None:
+        return
+    yield from _adds_up(price, rules, meter, path)
+    paid = catalog.meter(rules.amount_meter, since) if rules.amount_meter is not None else None
+    for one in (meter, paid):
+        narrowed = product.where if one is paid else ()
+        for name in (*rules.dimensions, *narrowed) if one is not None else ():
+            assert one is not None
+            if name not in one.dimensions:
+                message = f"meter {one.meter_id} does not keep usage by {name}: add the dimension."
+                yield Finding("unknown_dimension", message, path)
 
 
-def _not_metered(price: PriceVersion, rules: PriceRules, path: Path) -> Iterator[Finding]:
-    """Refuse for metered usage what only a quantity that is given can be rated with so far."""
+def _adds_up(price: PriceVersion, rules: PriceRules, meter: Meter, path: Path) -> Iterator[Finding]:
+    """Check that a meter adds events up where a price looks at parts of what they sum to."""
+    commitment = rules.commitment
     found = {
-        "cells": price.model == "matrix",
         "accumulate": rules.accumulate != "period",
-        "amount_meter": rules.amount_meter is not None,
-        "commitment": rules.commitment is not None and rules.commitment.window != "period",
-        "free_events": looks_at_events(rules),
+        "commitment": commitment is not None and commitment.window != "period",
+        "free_events": looks_at_events(rules) and rules.amount_meter is None,
     }
     for name, is_stated in found.items():
-        if is_stated:
-            message = f"{name}: metered usage cannot be rated by it yet, only `price eval` can."
+        if is_stated and meter.aggregation not in {"count", "sum"}:
+            message = f"{name}: meter {meter.meter_id} has {meter.aggregation}, whose parts do not add up."
             yield Finding("not_metered", message, (*path, name))
+    if rules.accumulate != "period" and (price.model not in ACCUMULATED or rules.commitment):
+        message = f"a {price.model} price counts in each period by itself: leave `accumulate:` out."
+        yield Finding("not_metered", message, (*path, "accumulate"))
 
 
 def looks_at_events(rules: PriceRules) -> bool:

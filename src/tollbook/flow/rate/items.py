@@ -1,11 +1,12 @@
 """The charges of a contract's items: metered usage at a price, and recurring fees."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.agreed import contract_charge
+from tollbook.flow.rate.detail.need import Known, known_or_refused, with_before
 from tollbook.flow.rate.fixed import fee_parts, is_due, service_period
 from tollbook.flow.rate.price import price_usage
 from tollbook.flow.rate.rated import RatedCharge
@@ -14,7 +15,7 @@ from tollbook.flow.rate.terms import Terms, started_on, terms_of
 from tollbook.flow.rate.working import ZERO
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Contract, ContractItem
-from tollbook.records.usage import MeteredUsage
+from tollbook.records.usage import MeteredUsage, UsageDetail
 from tollbook.values.ids import MeterId, UsageId, derive
 from tollbook.values.period import Month, Period, midnight
 
@@ -42,6 +43,7 @@ class ContractMonth:
     month: Month
     segments: tuple[Segment, ...]
     usages: Mapping[UsageKey, MeteredUsage]
+    known: Mapping[UsageKey, Known] = field(default_factory=dict)
 
     @property
     def latest(self) -> Contract:
@@ -83,9 +85,17 @@ def _usage_charge(
     is_refused = rules_of(terms.price).negative_usage == "refuse"
     if usage is not None and usage.quantity < ZERO and is_refused:
         raise _negative(contract, terms.item, usage)
-    charge = price_usage(usage or _no_usage(known, contract, terms, window), terms.price)
+    key = (contract.contract_id, product_id, window)
+    beyond = known_or_refused(known.known, key, terms.price, usage)
+    before = None if beyond.before is None else UsageDetail(beyond.before)
+    charge = price_usage(
+        usage or _no_usage(known, contract, terms, window),
+        terms.price,
+        detail=beyond.detail,
+        before=before,
+    )
     pinned = replace(
-        charge,
+        with_before(charge, beyond.before),
         contract_version=contract.version,
         usage_id=usage.usage_id if usage is not None else None,
     )

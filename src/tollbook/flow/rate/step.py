@@ -8,6 +8,7 @@ from decimal import Decimal
 from tollbook.controls.lineage import link
 from tollbook.flow.meter.store import latest_usages
 from tollbook.flow.rate import store
+from tollbook.flow.rate.detail.store import known_of
 from tollbook.flow.rate.difference import Decision, Earlier, decide
 from tollbook.flow.rate.rated import Obligation
 from tollbook.flow.rate.truth import Truth, month_truth, year_spans
@@ -44,6 +45,7 @@ def rate(connection: Connection, *, catalog: Catalog, month: Month, at: datetime
         balances_without(connection, month),
         store.discounts_given(connection, month),
         store.used_before(connection, year_spans(catalog, month), month),
+        known_of(connection, catalog, month, usages),
     )
     decisions = {
         obligation: decide(truth.charges.get(obligation), history.get(obligation, []))

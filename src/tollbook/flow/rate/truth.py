@@ -15,6 +15,7 @@ from tollbook.flow.rate.agreed import (
     credits_purchased,
 )
 from tollbook.flow.rate.commit import committed_parts, year_began
+from tollbook.flow.rate.detail.need import Key, Known
 from tollbook.flow.rate.items import ContractMonth, Refusal, item_charges
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.terms import started_on
@@ -62,18 +63,20 @@ def month_truth(
     credit_balances: Mapping[str, Mapping[str, Decimal]],
     discounts_given: Mapping[str, Mapping[str, Money]],
     used_before: Mapping[str, Money],
+    known_uses: Mapping[Key, Known] | None = None,
 ) -> Truth:
     """Return everything owed for a service month.
 
     `credit_balances` is contract -> grant -> balance without this month's own movements;
     `discounts_given` is contract -> adjustment -> what it took off in the months before;
-    `used_before` is what contracts that commit to a year used in the months before in it.
+    `used_before` is what contracts that commit to a year used in the months before in it;
+    `known_uses` is what prices look at beyond quantities: without it those prices are refused.
     """
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
     segments = catalog.contract_segments(month)
     for contract_id, found in groupby(segments, key=lambda segment: segment[0].contract_id):
-        known = ContractMonth(catalog, month, tuple(found), by_key)
+        known = ContractMonth(catalog, month, tuple(found), by_key, known_uses or {})
         balances = credit_balances.get(contract_id, {})
         nothing = Money(0, known.latest.currency)
         earlier = Earlier(

@@ -7,6 +7,7 @@ from datetime import datetime
 from tollbook.flow.invoice.store import billed, issued_invoices
 from tollbook.flow.meter.progress.store import watermark
 from tollbook.flow.meter.store import raw_usage
+from tollbook.flow.rate.detail.store import known_of
 from tollbook.flow.rate.store import discounts_given, load_charges, lock, used_before
 from tollbook.flow.rate.truth import month_truth, year_spans
 from tollbook.flow.reconcile import checkpoints, store
@@ -121,6 +122,7 @@ def _read(
         balances_without(connection, month),
         discounts_given(connection, month),
         used_before(connection, year_spans(catalog, month), month),
+        known_of(connection, catalog, month, usages),
     )
     invoices = issued_invoices(connection, month)
     lines = {key: one.money for key, one in billed(connection, month).items()}
