@@ -160,7 +160,7 @@ def _steps(price: Written, use: Use, currency: str) -> list[Fraction]:
         steps += [{name: price[name]} for name in ("maximum", "minimum") if name in price]
     measured = "money" if price["model"] in OF_AMOUNT else "quantity"
     is_used = bool(use.quantity or use.events or use.money or use.cells)
-    left = getattr(use, measured)
+    left: Fraction = use.money if measured == "money" else use.quantity
     lines: list[Fraction] = []
     for step in steps:
         if step == "price":
@@ -221,7 +221,7 @@ def rounded(value: Fraction, decimals: int, rounding: str) -> Fraction:
     nearer = low if scaled - low < high - scaled else high
     is_half = scaled - low == high - scaled
     even = low if int(low) % 2 == 0 else high
-    chosen = {
+    chosen: Fraction = {
         "floor": low,
         "ceiling": high,
         "down": toward_zero,

@@ -74,7 +74,8 @@ def item_charges(known: ContractMonth) -> Iterator[RatedCharge | Refusal]:
                     yield from _fee(known, contract, terms)
                     charged_fees.add(item.product_id)
             except Rejected as failure:
-                yield Refusal(contract.contract_id, item.product_id, failure)
+                located = _located(failure, contract, item)
+                yield Refusal(contract.contract_id, item.product_id, located)
 
 
 def _usage_charge(
@@ -136,6 +137,19 @@ def _fee(known: ContractMonth, contract: Contract, terms: Terms) -> Iterator[Rat
         period=service_period(terms.item, contract, month=known.month, started=started),
         month=known.month,
         quantity=terms.item.quantity,
+    )
+
+
+def _located(failure: Rejected, contract: Contract, item: ContractItem) -> Rejected:
+    """Name the contract and the product in what a price alone refused."""
+    if "cause" in failure.ids:
+        return failure
+    return Rejected(
+        failure.code,
+        f"{item.product_id} under contract {contract.contract_id}: {failure.message}",
+        cause=f"{contract.contract_id}|{item.product_id}",
+        contract_id=contract.contract_id,
+        product_id=item.product_id,
     )
 
 
