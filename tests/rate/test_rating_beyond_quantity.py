@@ -262,3 +262,55 @@ def test_negative_usage_is_credited_where_the_price_says_so(database: Database) 
     )
 
     assert the_charge(company).amount.value == -4
+
+
+@pytest.mark.parametrize(
+    ("interval", "month", "months"),
+    [
+        (1, Month(2023, 11), "2023-11-01 2023-12-01"),
+        (3, Month(2023, 9), "2023-07-01 2023-10-01"),
+        (3, Month(2023, 11), None),
+        (12, Month(2023, 12), "2023-01-01 2024-01-01"),
+    ],
+)
+def test_a_fee_in_arrears_is_owed_when_its_interval_ends(
+    database: Database, interval: int, month: Month, months: str | None
+) -> None:
+    price = price_of(
+        {
+            "currency": "USD",
+            "product": "seats",
+            "model": "flat",
+            "amount": "10",
+            "due": "in_arrears",
+            "steps": ["price", {"discount": "10 %"}],
+        }
+    )
+    item = ContractItem("seats", price, quantity=Decimal(3), interval_months=interval)
+    company = Company(database, contract(items=(item,)))
+
+    company.rate(month)
+
+    found = company.charges(month)
+    spans = [f"{one.period.start.date()} {one.period.end.date()}" for one in found]
+    assert spans == ([] if months is None else [months])
+    assert all(one.amount.value == 27 for one in found)
+
+
+def test_a_fee_in_arrears_is_owed_when_the_contract_ends_early(database: Database) -> None:
+    price = price_of(
+        {
+            "currency": "USD",
+            "product": "seats",
+            "model": "flat",
+            "amount": "10",
+            "due": "in_arrears",
+        }
+    )
+    item = ContractItem("seats", price, interval_months=12)
+    company = Company(database, contract(items=(item,), effective_until=date(2023, 11, 21)))
+
+    company.rate()
+
+    (charge,) = company.charges()
+    assert str(charge.period.end.date()) == "2023-11-21"

@@ -126,7 +126,9 @@ def _no_usage(
 
 def _fee(known: ContractMonth, contract: Contract, terms: Terms) -> Iterator[RatedCharge]:
     started = started_on(known.catalog, contract)
-    if not is_due(terms.item, month=known.month, started=Month.of(started)):
+    due = rules_of(terms.price).due
+    month = known.month
+    if not is_due(terms.item, contract, month=month, started=Month.of(started), due=due):
         return
     price = replace(terms.price, product_id=terms.product.product_id)
     yield contract_charge(
@@ -134,8 +136,8 @@ def _fee(known: ContractMonth, contract: Contract, terms: Terms) -> Iterator[Rat
         price,
         fee_parts(terms.item.quantity, price),
         kind="fixed",
-        period=service_period(terms.item, contract, month=known.month, started=started),
-        month=known.month,
+        period=service_period(terms.item, contract, month=month, started=started, due=due),
+        month=month,
         quantity=terms.item.quantity,
     )
 
