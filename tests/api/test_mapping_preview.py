@@ -135,7 +135,8 @@ def test_a_sample_is_read_as_its_options_say(mapped: Api) -> None:
     options = {"skip_lines": "1", "trailer": "Total"}
 
     found = mapped.post(PATH, {"sample": sample, "format": "csv", "options": options})
-    strange = mapped.post(PATH, {"sample": sample, "format": "csv", "options": {"skip": "1"}})
+    strange = {"sample": sample, "format": "csv", "options": {"skip": "1"}}
+    answer = mapped.problem("POST", PATH, content=msgspec.json.encode(strange))
 
-    assert found.json()["counts"]["records"] == 1
-    assert (strange.status_code, strange.json()["code"]) == (422, "config.source_option")
+    assert found["counts"]["records"] == 1
+    assert answer == (422, "config.source_option")

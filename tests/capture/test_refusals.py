@@ -255,3 +255,18 @@ def test_an_event_the_database_cannot_hold_does_not_take_its_neighbours_with_it(
     statuses = [answer.status for answer in captured.answers]
     assert statuses == ["accepted", "accepted", "rejected", *["accepted"] * 4]
     assert captured.answers[2].code == "capture.not_storable"
+
+
+@pytest.mark.parametrize(
+    ("refused", "message"),
+    [
+        (raw(1, specversion=None), "specversion must be '1.0'; it is missing."),
+        (raw(1, data={"model": "m"}), "data lacks region, input_tokens, output_tokens."),
+    ],
+    ids=["specversion", "data"],
+)
+def test_what_is_missing_is_named_in_words(refused: bytes, message: str) -> None:
+    verdict = admit_all([refused], ADMISSION, at=AT)[0]
+
+    assert isinstance(verdict, Refused)
+    assert verdict.message == message

@@ -8,6 +8,7 @@ import pytest
 
 from small_month import NOVEMBER, SmallMonth, command_line
 from tollbook.reports.arrival import late_events
+from tollbook.reports.estimate import estimate
 from tollbook.reports.leakage import Leakage, Silence, leakage
 from tollbook.runtime.intake import Desk
 
@@ -193,3 +194,32 @@ def test_both_reports_are_on_the_command_line(
     assert "unmapped subject" in said
     assert "about 10 USD" in said
     assert late.startswith("2023-11: 7 events, ")
+
+
+def refused(tokens: int, *, at: str = "2023-11-22T10:00:00Z") -> bytes:
+    data = {"model": "large", "tokens": tokens}
+    return json.dumps({"type": "llm.request", "time": at, "data": data}).encode()
+
+
+def test_refused_events_are_valued_by_the_conditions_and_the_formula_of_their_meter(
+    month: SmallMonth,
+) -> None:
+    month.know(
+        "meters: [{id: tokens, event_type: llm.request, aggregation: sum, unit: token,"
+        " dimensions: [model], versions: [{version: 1, value: tokens}, {version: 2,"
+        " effective_from: 2023-11-21, expression: tokens * 2, where: {tokens: {at_least: 10}}}]}]"
+    )
+
+    with month.database.transaction() as connection:
+        found = estimate(month.catalog(connection), [refused(1000), refused(9)])
+
+    # 2000, of which the first 1000 at 0.01 and the rest at 0.0075.
+    assert found is not None
+    assert found.amount == Decimal("17.5")
+
+
+def test_a_refused_event_of_a_year_without_months_is_worth_nothing(month: SmallMonth) -> None:
+    with month.database.transaction() as connection:
+        found = estimate(month.catalog(connection), [refused(1, at="9999-12-31T23:59:59Z")])
+
+    assert found is None

@@ -103,6 +103,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_bug)
 
 
+_HTTP_WORDS: Final = {
+    404: "There is no such route: /openapi.json names all of them.",
+    405: "This route does not take that method: /openapi.json says which it takes.",
+}
+
+
 async def _on_failure(_request: Request, failure: Exception) -> JSONResponse:
     assert isinstance(failure, Failure)
     return of_failure(failure)
@@ -118,9 +124,8 @@ async def _on_invalid(_request: Request, error: Exception) -> JSONResponse:
 
 async def _on_http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return problem(
-        error.status_code, f"api.http_{error.status_code}", error.detail, headers=error.headers
-    )
+    words = _HTTP_WORDS.get(error.status_code, error.detail)
+    return problem(error.status_code, f"api.http_{error.status_code}", words, headers=error.headers)
 
 
 async def _on_database_away(request: Request, error: Exception) -> JSONResponse:

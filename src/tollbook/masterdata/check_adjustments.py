@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from tollbook.errors import Rejected
+from tollbook.masterdata.documents import read_alone
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.records.adjustment import Adjustment
 
@@ -20,6 +22,17 @@ def check_adjustments(rules: tuple[Adjustment, ...], path: Path) -> Iterator[Fin
         seen.add(rule.adjustment_id)
         for problem in adjustment_problems(rule):
             yield Finding("adjustment", problem, where)
+
+
+def adjustment_of(written: object) -> Adjustment:
+    """Read a rule as production reads a contract's; Rejected `masterdata.adjustment`."""
+    rule, problems = read_alone(Adjustment, written, "adjustments")
+    if isinstance(rule, Adjustment):
+        problems = [*problems, *adjustment_problems(rule)]
+        if not problems:
+            return rule
+    said = "; ".join(problem.rstrip(".") for problem in problems)
+    raise Rejected("masterdata.adjustment", f"The adjustment cannot be used: {said}.")
 
 
 def adjustment_problems(rule: Adjustment) -> list[str]:

@@ -8,6 +8,7 @@ from itertools import combinations
 
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.check_adjustments import check_adjustments
+from tollbook.masterdata.check_billing import check_billing
 from tollbook.masterdata.check_prices import check_measures, check_price
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.masterdata.references import (
@@ -28,6 +29,7 @@ def check_contract(version: Version, catalog: Catalog) -> Iterator[Finding]:
     yield from check_currency(contract.currency)
     yield from check_zone(contract.zone)
     yield from check_span(contract.effective_from, contract.effective_until, ())
+    yield from check_billing(contract)
     for kind, key in (
         ("customer", contract.customer_id),
         ("entity", contract.entity_id),

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from tollbook.masterdata import price_shorthand as shorthand
 from tollbook.masterdata.catalog import KINDS, SINCE_EVER, Record, Version
@@ -35,8 +35,10 @@ from tollbook.records.commercial import (
 )
 from tollbook.records.parties import Customer, LegalEntity, Subject
 from tollbook.records.source_mapping import Condition, FieldRule, SourceMapping
+from tollbook.values.calendar import BillingCalendar
 from tollbook.values.codec import Absent, content_hash, from_builtins
 from tollbook.values.ids import CustomerId, EntityId, MeterId
+from tollbook.values.proration import Proration
 from tollbook.values.quantity import parse_quantity, plain
 from tollbook.values.selection import is_selection
 
@@ -100,8 +102,6 @@ _YES: Final = {"yes": True, "true": True, "no": False, "false": False}
 
 VersionKey = tuple[str, str, int]
 
-R = TypeVar("R")
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -162,6 +162,14 @@ def to_versions(documents: Iterable[Document], problems: Iterable[Problem] = ())
     )
 
 
+def read_alone(kind: type, written: object, name: str) -> tuple[Any, list[str]]:
+    """Read one part of a document on its own; return the record and what is wrong with it."""
+    content = written if isinstance(written, Mapping) else {}
+    problems: list[Problem] = []
+    record = _Reader(Document(name, content, name), problems).part(kind, written, name)
+    return record, [problem.message for problem in problems]
+
+
 def _key(document: Document) -> str:
     identifier = next(iter(_spelled(KINDS[document.kind])))
     return str(document.content.get(identifier, ""))
@@ -184,15 +192,6 @@ def _one_per_version(document: Document, problems: list[Problem]) -> list[Docume
         lines |= {p[2:]: line for p, line in document.lines.items() if p[:2] == prefix}
         cut.append(Document(document.kind, {**shared, **own}, document.source, lines))
     return cut
-
-
-def read_record(kind: type[R], written: object, *, source: str) -> tuple[R | None, list[Problem]]:
-    """Read a part of master data that stands alone, such as one adjustment of a contract."""
-    problems: list[Problem] = []
-    content = written if isinstance(written, Mapping) else {}
-    record = _Reader(Document("", content, source, {}), problems).part(kind, written)
-    assert record is None or isinstance(record, kind)
-    return (None if problems else record), problems
 
 
 class _Reader:
@@ -224,9 +223,11 @@ class _Reader:
         key = str(getattr(record, fields(record_type)[0].name))
         return Version(kind, key, number, since, record, content_hash(record))
 
-    def part(self, kind: type, value: Any) -> Any:
-        """Return a record that is a part of a document, or None when it cannot be read."""
-        return self._record(kind, value, ())
+    def part(self, kind: type, value: Any, name: str) -> Any:
+        """Return the record of a part of a document, or None when it cannot be read."""
+        before = len(self._problems)
+        record = self._record(kind, value, (name,))
+        return record if len(self._problems) == before else None
 
     def _record(self, kind: type, value: Any, path: Path) -> Any:
         if kind in _SHORTHAND:
@@ -378,6 +379,20 @@ def _short_field(value: Any) -> Any:
     return {**value, "units": units}
 
 
+def _short_calendar(value: Any) -> Any:
+    """`every: month` and so on; `billing: month` alone is enough, and an anchor may be a day."""
+    if isinstance(value, str):
+        return {"every": value}
+    if isinstance(value, Mapping) and isinstance(value.get("anchor"), date):
+        return {**value, "anchor": value["anchor"].isoformat()}
+    return value
+
+
+def _short_proration(value: Any) -> Any:
+    """`proration: day` is `proration: {by: day}`."""
+    return {"by": value} if isinstance(value, str) else value
+
+
 def _finish_book(book: PriceBook) -> PriceBook:
     prices = tuple(
         replace(
@@ -448,6 +463,8 @@ _SHORTHAND: Final[dict[type, Callable[[Any], Any]]] = {
     Tier: shorthand.tier,
     TaxRate: shorthand.rate,
     FieldRule: _short_field,
+    BillingCalendar: _short_calendar,
+    Proration: _short_proration,
 }
 
 _FINISH: Final[dict[type, Callable[[Any], Record]]] = {

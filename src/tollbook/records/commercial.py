@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from tollbook.records.adjustment import Adjustment
 from tollbook.records.charge import PriceVersion
+from tollbook.values.calendar import BillingCalendar
 from tollbook.values.ids import CustomerId, EntityId, MeterId
+from tollbook.values.proration import Proration
 
 Aggregation = Literal[
     "count",
@@ -176,6 +178,9 @@ class Contract:
     days begin and end in `zone` (an IANA name); the customer's when empty, then the entity's.
     `bill_to` is the customer that pays, where it is another: a parent for its children.
     `adjustments` are discounts, minimums and maximums over its lines, in the order they apply.
+
+    `billing` says when its billing periods begin, calendar months without it; `proration` how a
+    fee is charged for a part of one. Contracts without either owe a fee whole.
     """
 
     contract_id: str
@@ -194,6 +199,8 @@ class Contract:
     zone: str = ""
     adjustments: tuple[Adjustment, ...] = ()
     bill_to: CustomerId | None = None
+    billing: BillingCalendar | None = None
+    proration: Proration | None = None
 
 
 @dataclass(frozen=True, slots=True)

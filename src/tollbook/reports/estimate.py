@@ -11,6 +11,7 @@ import msgspec
 
 from tollbook.errors import Rejected
 from tollbook.flow.capture.json_text import read_object
+from tollbook.flow.meter.definition import field_at, matches, read, text_of
 from tollbook.flow.rate.price import price_usage
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import PriceVersion
@@ -18,7 +19,6 @@ from tollbook.records.commercial import Contract, Meter, PriceBook, Product
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.ids import CustomerId, UsageId
 from tollbook.values.period import Month
-from tollbook.values.quantity import parse_quantity
 
 # Other aggregations are not sums over events: what a few more would change cannot be told.
 _ADDING: Final = frozenset({"count", "sum"})
@@ -66,6 +66,8 @@ def _used(catalog: Catalog, raw: bytes) -> Iterator[tuple[Month, str, Decimal]]:
     try:
         event = read_object(raw)
         moment = msgspec.convert(event.get("time"), datetime).astimezone(UTC)
+        # The last year of all has no months: no time in it is usage.
+        month = Month.of(moment.date())
     except (Rejected, ValueError, OverflowError):
         return
     data = event.get("data")
@@ -73,11 +75,11 @@ def _used(catalog: Catalog, raw: bytes) -> Iterator[tuple[Month, str, Decimal]]:
         return
     for meter in _meters(catalog, event.get("type"), moment.date()):
         quantity = _quantity(meter, data)
-        if quantity is None or not _matches(meter.where, data):
+        if quantity is None:
             continue
         for product in _products(catalog, meter, moment.date()):
-            if _matches(product.where, data):
-                yield Month.of(moment.date()), product.product_id, quantity
+            if _is_of(product, data):
+                yield month, product.product_id, quantity
 
 
 def _meters(catalog: Catalog, event_type: object, day: date) -> list[Meter]:
@@ -95,27 +97,16 @@ def _products(catalog: Catalog, meter: Meter, day: date) -> list[Product]:
 
 
 def _quantity(meter: Meter, data: Mapping[str, Any]) -> Decimal | None:
-    if meter.value is None:
-        return Decimal(1)
-    try:
-        return parse_quantity(_field(data, meter.value))
-    except ValueError:
+    reading = read(meter, data) if matches(meter, data) else None
+    if reading is None:
         return None
+    return Decimal(1) if meter.aggregation == "count" else reading.number
 
 
-def _matches(where: Mapping[str, str], data: Mapping[str, Any]) -> bool:
-    return all(_text(_field(data, name)) == value for name, value in where.items())
-
-
-def _field(data: Mapping[str, Any], name: str) -> Any:
-    found: Any = data
-    for part in name.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _is_of(product: Product, data: Mapping[str, Any]) -> bool:
+    return all(
+        (text_of(field_at(data, name)) or "") == wanted for name, wanted in product.where.items()
+    )
 
 
 def _main_book(catalog: Catalog, day: date) -> PriceBook | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 from typing import Final, Literal
@@ -38,6 +39,11 @@ def instants(period: Period, zone: str) -> Period:
     if zone == "UTC":
         return period
     return Period(day_start(period.start.date(), zone), day_start(period.end.date(), zone))
+
+
+def hours_of(period: Period) -> Fraction:
+    """Return how many hours a period has: a day on which clocks change has 23 or 25."""
+    return Fraction((period.end - period.start) // timedelta(microseconds=1), 3_600_000_000)
 
 
 def bucket_minutes(zones: frozenset[str]) -> int:

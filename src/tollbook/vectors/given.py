@@ -9,6 +9,7 @@ from typing import Any, Final
 from tollbook.errors import Rejected
 from tollbook.values.quantity import parse_quantity
 
+_WORDS: Final = {"true": True, "yes": True, "false": False, "no": False}
 _NUMBER: Final = pattern(r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?")
 
 
@@ -94,7 +95,7 @@ def mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def exact(value: Any) -> Any:
-    """Read texts as master data files do: numbers, true and false; all else is text."""
+    """Read texts as master data files do: numbers, true and false (or yes and no); else text."""
     if isinstance(value, Mapping):
         return {key: exact(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -102,7 +103,12 @@ def exact(value: Any) -> Any:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         plain = value.replace("_", "")
         return Decimal(plain) if "." in plain else int(plain)
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    return _WORDS.get(value, value) if isinstance(value, str) else value
+
+
+def optional_day(given: Mapping[str, Any], name: str) -> date | None:
+    """Read a day; none when it is not given."""
+    return day(given, name) if name in given else None
 
 
 def invalid(message: str) -> Rejected:

@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, cast
 
-from tollbook.errors import Rejected
 from tollbook.flow.rate.adjust import Due, Share, adjust
 from tollbook.flow.rate.evaluate import evaluate
 from tollbook.flow.tax.apply import tax_amounts
 from tollbook.flow.tax.determine import AppliedRate
-from tollbook.masterdata.check_adjustments import adjustment_problems
-from tollbook.masterdata.documents import read_record
-from tollbook.records.adjustment import Adjustment
+from tollbook.masterdata.check_adjustments import adjustment_of
 from tollbook.values.money import ROUNDINGS, Money, Precise, Rounding, settle, sum_money
 from tollbook.vectors.given import choice, exact, invalid, items, mapping, number, only, text
 from tollbook.vectors.tax import policy_in
@@ -23,7 +20,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
          "discounts_used")  # fmt: skip
     currency = text(given, "currency")
     lines = [_line(line, currency) for line in items(given, "lines")]
-    rules = [_rule(rule) for rule in items(given, "adjustments")]
+    rules = [adjustment_of(exact(rule)) for rule in items(given, "adjustments")]
     shares = adjust(lines, rules, currency=currency, used_before=_used(given, currency))
     own = [share for share in shares if share.line is None]
     nets = [_net(at, line, shares) for at, line in enumerate(lines)] + [s.amount for s in own]
@@ -74,16 +71,6 @@ def _line(given: Mapping[str, Any], currency: str) -> Due:
         mode = cast("Rounding", choice(given, "rounding", ROUNDINGS, "half_even"))
         amount = settle(Precise(number(given, "amount"), currency), mode).money
     return Due(text(given, "product", ""), cast("Literal['usage', 'fixed']", kind), amount)
-
-
-def _rule(given: Mapping[str, Any]) -> Adjustment:
-    rule, problems = read_record(Adjustment, exact(given), source="adjustments")
-    if rule is None:
-        raise invalid("; ".join(problem.message.rstrip(".") for problem in problems))
-    refused = adjustment_problems(rule)
-    if refused:
-        raise Rejected("contract.invalid_adjustment", "; ".join(refused))
-    return rule
 
 
 def _used(given: Mapping[str, Any], currency: str) -> dict[str, Money]:

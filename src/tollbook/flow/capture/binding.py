@@ -211,5 +211,6 @@ def _split_by_brackets(text: bytes) -> list[bytes] | None:
 def _unsupported(what: str) -> Rejected:
     return Rejected(
         "capture.unsupported_content_type",
-        f"Events come as {STRUCTURED}, {BATCH} or with ce- headers; this is {what}.",
+        f"Events come as {STRUCTURED}, {BATCH}, one a line as application/x-ndjson, or with ce- headers; "
+        f"this is {what}.",
     )

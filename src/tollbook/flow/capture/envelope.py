@@ -96,7 +96,7 @@ def _read_attributes(event: Mapping[str, Any]) -> Envelope:
     if event.get("specversion") != SPEC_VERSION:
         raise Rejected(
             "capture.unsupported_specversion",
-            f"specversion must be {SPEC_VERSION!r}, not {_shown(event.get('specversion'))}.",
+            f"specversion must be {SPEC_VERSION!r}; it is {_shown(event.get('specversion'))}.",
         )
     _refuse_sampled(event)
     data = _read_data(event)
@@ -229,7 +229,7 @@ def _refuse_sampled(event: Mapping[str, Any]) -> None:
 
 
 def _shown(value: object) -> str:
-    return repr(value)[:100]
+    return "missing" if value is None else repr(value)[:100]
 
 
 # The names and values of the six attributes, and the name of data.

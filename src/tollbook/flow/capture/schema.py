@@ -77,7 +77,7 @@ def check_data(rule: DataRule, data: dict[str, Any]) -> None:
     except fastjsonschema.JsonSchemaValueException as error:
         field = _field_of(error)
         code = "invalid_quantity" if field in rule.quantity_fields else "schema_mismatch"
-        raise Rejected(f"capture.{code}", f"{error.message[:300]}.", field=field) from None
+        raise Rejected(f"capture.{code}", f"{_sentence(error)[:300]}.", field=field) from None
     except (TypeError, ArithmeticError) as error:
         raise Rejected(
             "capture.schema_unusable",
@@ -96,6 +96,13 @@ def _check_quantity(field: str, value: object) -> None:
         parse_quantity(value)
     except ValueError as error:
         raise Rejected("capture.invalid_quantity", f"data.{field}: {error}.", field=field) from None
+
+
+def _sentence(error: fastjsonschema.JsonSchemaValueException) -> str:
+    if error.rule == "required":
+        missing = [str(name) for name in error.rule_definition if name not in error.value]
+        return f"{error.name or 'data'} lacks {', '.join(missing)}"
+    return str(error.message)
 
 
 def _field_of(error: fastjsonschema.JsonSchemaValueException) -> str:

@@ -1,0 +1,63 @@
+"""Checks of billing calendars and proration policies, and the reading of one on its own."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from tollbook.errors import Rejected
+from tollbook.masterdata.documents import read_alone
+from tollbook.masterdata.problems import Finding, Path
+from tollbook.records.commercial import Contract
+from tollbook.values.calendar import BillingCalendar, calendar_problems
+from tollbook.values.proration import Proration, proration_problems
+
+
+def billing_of(written: object) -> BillingCalendar:
+    """Read a calendar as production reads a contract's `billing`; Rejected `masterdata.billing`."""
+    calendar, problems = read_alone(BillingCalendar, written, "billing")
+    if isinstance(calendar, BillingCalendar):
+        problems = [*problems, *(message for _, message in calendar_problems(calendar))]
+        if not problems:
+            return calendar
+    raise _invalid("masterdata.billing", "billing calendar", problems)
+
+
+def proration_of(written: object) -> Proration:
+    """Read a policy as production reads a contract's; Rejected `masterdata.proration`."""
+    policy, problems = read_alone(Proration, written, "proration")
+    if isinstance(policy, Proration):
+        problems = [*problems, *(message for _, message in proration_problems(policy))]
+        if not problems:
+            return policy
+    raise _invalid("masterdata.proration", "proration", problems)
+
+
+def check_billing(contract: Contract) -> Iterator[Finding]:
+    """Check the billing calendar of a contract and how it prorates."""
+    if contract.billing is not None:
+        for name, message in calendar_problems(contract.billing):
+            yield Finding("billing", message, ("billing", name))
+        yield from _listed_days(contract)
+    if contract.proration is not None:
+        path: Path = ("proration",)
+        for name, message in proration_problems(contract.proration):
+            yield Finding("proration", message, (*path, name))
+
+
+def _listed_days(contract: Contract) -> Iterator[Finding]:
+    """Yield a finding when listed periods leave days of the contract without one."""
+    assert contract.billing is not None
+    days = contract.billing.days
+    if contract.billing.every != "custom" or not days:
+        return
+    until: date | None = contract.effective_until
+    if days[0] > contract.effective_from or until is None or days[-1] < until:
+        message = (
+            f"the listed days, {days[0]} to {days[-1]}, must cover the contract, "
+            f"{contract.effective_from} to {until or 'no end'}: list more of them."
+        )
+        yield Finding("billing", message, ("billing", "days"))
+
+
+def _invalid(code: str, name: str, problems: Iterable[str]) -> Rejected:
+    text = "; ".join(problem.rstrip(".") for problem in problems)
+    return Rejected(code, f"The {name} cannot be used: {text}.")
