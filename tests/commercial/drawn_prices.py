@@ -36,6 +36,8 @@ def drawn_price(random: Random, model: str) -> dict[str, Any]:
     if random.random() < 0.3:
         price["negative_usage"] = random.choice(("credit", "zero"))
     if random.random() < 0.3:
+        price["minimum_due"] = random.choice(("at_start", "at_end"))
+    if random.random() < 0.3:
         price["minimum_at_zero"] = random.choice(("skip", "bill"))
     return price | _around(random, price)
 

@@ -103,20 +103,36 @@ def given_amount(given: Written) -> Fraction:
     price = given["price"]
     if "split" in given:
         return sum(given_slices(given), ZERO)
-    now = use_of({k: v for k, v in given.items() if k not in {"price", "before"}})
+    now = use_of({k: v for k, v in given.items() if k not in {"price", "before", "ends"}})
+    is_last = given.get("ends", "yes") == "yes"
+    so_far = price if is_last else unfinished(price)
     if "before" not in given:
-        return amount(price, now)
+        return amount(so_far, now)
     before = use_of(given["before"])
-    return amount(price, together(before, now)) - amount(price, before)
+    return amount(so_far, together(before, now)) - amount(unfinished(price), before)
+
+
+def unfinished(price: Written) -> Written:
+    """Return a price without what is only due when the span ends."""
+    if price.get("minimum_due") != "at_end":
+        return price
+    bare = {key: value for key, value in price.items() if key != "minimum"}
+    if "steps" in price:
+        bare["steps"] = [one for one in price["steps"] if one == "price" or "minimum" not in one]
+    if "commitment" in price:
+        bare["commitment"] = {**price["commitment"], "true_up": "no"}
+    return bare
 
 
 def given_slices(given: Written) -> list[Fraction]:
     """Return what each slice of a vector comes to."""
     found: list[Fraction] = []
     whole: Use | None = None
-    for one in given["split"]:
+    for at, one in enumerate(given["split"]):
         whole = use_of(one) if whole is None else together(whole, use_of(one))
-        found.append(amount(given["price"], whole) - sum(found, ZERO))
+        is_last = at == len(given["split"]) - 1
+        price = given["price"] if is_last else unfinished(given["price"])
+        found.append(amount(price, whole) - sum(found, ZERO))
     return found
 
 
@@ -230,7 +246,7 @@ def rounded(value: Fraction, decimals: int, rounding: str) -> Fraction:
         "half_down": toward_zero if is_half else nearer,
         "half_even": even if is_half else nearer,
     }[rounding]
-    return chosen / 10**decimals
+    return chosen / Fraction(10**decimals)
 
 
 def payable(value: Fraction, price: Written) -> Fraction:

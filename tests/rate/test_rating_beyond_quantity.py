@@ -314,3 +314,19 @@ def test_a_fee_in_arrears_is_owed_when_the_contract_ends_early(database: Databas
 
     (charge,) = company.charges()
     assert str(charge.period.end.date()) == "2023-11-21"
+
+
+def test_the_minimum_of_a_quarter_is_owed_in_its_last_month(database: Database) -> None:
+    terms = agreed(
+        model="unit", unit_price="1", minimum="100", accumulate="quarter", minimum_due="at_end"
+    )
+    company = Company(database, terms, ALL, PAID, meter=TOKENS)
+    company.use({"tokens": 30, "at": "2023-10-05T00:00:00Z"}, {"tokens": 20})
+
+    for month in (OCTOBER, NOVEMBER, Month(2023, 12)):
+        company.rate(month)
+
+    assert the_charge(company, OCTOBER).amount.value == 30
+    assert the_charge(company).amount.value == 20
+    (last,) = company.charges(Month(2023, 12))
+    assert last.amount.value == 50

@@ -8,7 +8,7 @@ from decimal import Decimal
 from tollbook.flow.meter.store import decided_at, usages_by_id
 from tollbook.flow.rate.adjusted import Line, shares_of
 from tollbook.flow.rate.commit import committed_parts, year_began
-from tollbook.flow.rate.detail.need import before_of
+from tollbook.flow.rate.detail.need import known_from
 from tollbook.flow.rate.detail.store import detail_of
 from tollbook.flow.rate.fixed import fee_parts
 from tollbook.flow.rate.price import slice_parts
@@ -73,9 +73,10 @@ def _usage(connection: Connection, rated: RatedCharge, quantities: Mapping[str, 
         then = load_catalog(connection, known_at=decided_at(connection, usage_id))
         detail = detail_of(connection, then, usage, rated.price)
         known = replace(detail or UsageDetail(quantity, usage.event_count), quantity=quantity)
-    earlier = before_of(rated.charge)
-    before = None if earlier is None else UsageDetail(earlier)
-    return Owed(_sum(slice_parts(known, rated.price, before=before)), quantity)
+    span = known_from(rated.charge)
+    before = None if span.before is None else UsageDetail(span.before)
+    parts = slice_parts(known, rated.price, before=before, is_last=span.is_last)
+    return Owed(_sum(parts), quantity)
 
 
 def _commitment(connection: Connection, rated: RatedCharge, catalog: Catalog) -> Decimal:

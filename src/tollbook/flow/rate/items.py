@@ -6,7 +6,7 @@ from datetime import date
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.agreed import contract_charge
-from tollbook.flow.rate.detail.need import Known, known_or_refused, with_before
+from tollbook.flow.rate.detail.need import Known, known_or_refused, with_known
 from tollbook.flow.rate.fixed import fee_parts, is_due, service_period
 from tollbook.flow.rate.price import price_usage
 from tollbook.flow.rate.rated import RatedCharge
@@ -94,9 +94,10 @@ def _usage_charge(
         terms.price,
         detail=beyond.detail,
         before=before,
+        is_last=beyond.is_last,
     )
     pinned = replace(
-        with_before(charge, beyond.before),
+        with_known(charge, beyond),
         contract_version=contract.version,
         usage_id=usage.usage_id if usage is not None else None,
     )

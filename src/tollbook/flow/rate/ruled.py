@@ -46,6 +46,18 @@ def rules_of(price: PriceVersion) -> PriceRules:
     return price.rules if isinstance(price.rules, PriceRules) else NO_RULES
 
 
+def before_the_end(price: PriceVersion) -> PriceVersion:
+    """Return a price as it is before the last part of a span: without what is only due there."""
+    rules = rules_of(price)
+    if rules.minimum_due == "at_start":
+        return price
+    steps = tuple(step for step in rules.steps if step.kind != "minimum")
+    commitment = rules.commitment
+    if commitment is not None:
+        commitment = replace(commitment, true_up=False)
+    return replace(price, minimum=None, rules=replace(rules, steps=steps, commitment=commitment))
+
+
 def ruled_parts(
     detail: UsageDetail, price: PriceVersion, *, currency: str = "", model: Model | None = None
 ) -> list[ChargePart]:

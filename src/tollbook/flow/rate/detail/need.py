@@ -19,6 +19,7 @@ from tollbook.values.period import Month, Period, midnight
 
 # What a charge was computed beside is a line of its working, so that it can be computed again.
 BEFORE: Final = "used before in the span"
+GOES_ON: Final = "the span goes on"
 
 # (contract, product, window) of a metered usage.
 Key = tuple[str, str, Period]
@@ -26,10 +27,15 @@ Key = tuple[str, str, Period]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a usage beyond its quantity; `before` None where its span begins with it."""
+    """What is known of a usage beyond its quantity.
+
+    `before` is what was used earlier in its span, None where that begins with it; `is_last` whether
+    the span ends with it.
+    """
 
     detail: UsageDetail | None = None
     before: Decimal | None = None
+    is_last: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Need:
     price: PriceVersion
     # The windows of the same span before this one; None where the span begins with it.
     windows_before: tuple[Key, ...] | None = None
+    is_last: bool = True
 
 
 def looks_beyond(price: PriceVersion) -> bool:
@@ -83,10 +90,14 @@ def needs(catalog: Catalog, month: Month) -> Iterator[Need]:
                 continue
             rules = rules_of(terms.price)
             key = (contract.contract_id, item.product_id, Period(midnight(start), midnight(end)))
-            before = None
-            if rules.accumulate != "period":
-                before = _windows_before(catalog, contract, key, rules.accumulate, month)
-            yield Need(key, terms.price, before)
+            if rules.accumulate == "period":
+                yield Need(key, terms.price)
+                continue
+            before = _windows_before(catalog, contract, key, rules.accumulate, month)
+            is_last = rules.minimum_due == "at_start" or _is_last(
+                catalog, contract, end, rules.accumulate, month
+            )
+            yield Need(key, terms.price, before, is_last)
 
 
 def span_began(accumulate: Accumulate, started: date, month: Month) -> Month:
@@ -118,16 +129,32 @@ def _windows_before(
     return tuple(found) or None
 
 
-def with_before(charge: Charge, before: Decimal | None) -> Charge:
-    """Return a charge whose working says what was used before in the span."""
-    if before is None:
-        return charge
-    return replace(charge, parts=(part(BEFORE, before, ZERO), *charge.parts))
+def _is_last(
+    catalog: Catalog, contract: Contract, end: date, accumulate: Accumulate, month: Month
+) -> bool:
+    """Tell whether a span ends with a window: with its last month, or with the contract."""
+    if contract.effective_until is not None and contract.effective_until <= end:
+        return True
+    if end < month.plus(1).first:
+        return False
+    started = started_on(catalog, contract)
+    following = month.plus(1)
+    return span_began(accumulate, started, following) == following
 
 
-def before_of(charge: Charge) -> Decimal | None:
-    """Return what was used before in the span, as a charge's working says it."""
-    return next((one.quantity for one in charge.parts if one.label == BEFORE), None)
+def with_known(charge: Charge, known: Known) -> Charge:
+    """Return a charge whose working says what was used before in the span, and whether it goes on."""
+    said = [] if known.before is None else [part(BEFORE, known.before, ZERO)]
+    if not known.is_last:
+        said.append(part(GOES_ON, ZERO, ZERO))
+    return replace(charge, parts=(*said, *charge.parts)) if said else charge
+
+
+def known_from(charge: Charge) -> Known:
+    """Return what a charge's working says of its span."""
+    before = next((one.quantity for one in charge.parts if one.label == BEFORE), None)
+    goes_on = any(one.label == GOES_ON for one in charge.parts)
+    return Known(before=before, is_last=not goes_on)
 
 
 def known_or_refused(

@@ -34,7 +34,8 @@ def known_of(
     for need in wanted:
         usage = found.get(need.key)
         detail = None if usage is None else detail_of(connection, catalog, usage, need.price)
-        known[need.key] = Known(detail, sum_before(quantities, need.windows_before))
+        before = sum_before(quantities, need.windows_before)
+        known[need.key] = Known(detail, before, need.is_last)
     return known
 
 
