@@ -9,6 +9,7 @@ import pytest
 
 from commercial.drawn_prices import MODELS, drawn_price, drawn_usage
 from commercial.slow_price import Unsaid, amount, given_slices, payable, use_of
+from tollbook.errors import Rejected
 from tollbook.flow.rate.accumulate import joined
 from tollbook.flow.rate.evaluate import evaluate, price_of, slices
 from tollbook.flow.rate.price import detail_parts, multiplied_out, slice_parts
@@ -150,3 +151,35 @@ def _decimal(random: Random, *, digits: int) -> Decimal:
         if decimals
         else (Decimal(whole))
     )
+
+
+def test_the_longest_formula_with_every_step_stays_exact() -> None:
+    steps: list[Any] = ["price", *({"factor": "1.000000000001"} for _ in range(19))]
+    price = {
+        "currency": "USD",
+        "model": "expression",
+        "expression": " * ".join(["quantity"] * 9),
+        "steps": steps,
+    }
+
+    exact = evaluate(price, "99999999999999999999999999.999999999999")
+
+    assert Fraction(exact.amount.value) == amount(
+        price, use_of("99999999999999999999999999.999999999999")
+    )
+
+
+def test_a_bill_in_a_price_book_for_any_unit_is_the_same_to_the_last_digit() -> None:
+    price = {"currency": "USD", "model": "unit", "unit_price": "0.00000000001", "per": "1000000"}
+
+    charge = evaluate(price, "1.23456789012")
+
+    assert Fraction(charge.amount.value) == Fraction("1.23456789012") / 10**17
+
+
+def test_an_amount_with_more_digits_than_are_kept_is_refused_and_not_rounded() -> None:
+    steps: list[Any] = [*({"convert": {"divide_by": str(2**49)}} for _ in range(19)), "price"]
+    price = {"currency": "USD", "model": "expression", "expression": "quantity * quantity"}
+
+    with pytest.raises(Rejected, match="not_exact"):
+        evaluate(price | {"steps": steps}, "0.000000000001")

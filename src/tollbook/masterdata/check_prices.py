@@ -1,6 +1,6 @@
 """Checks of price books and of prices, also those inside contracts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal, Inexact
 from typing import Final
@@ -11,6 +11,7 @@ from tollbook.masterdata.problems import Finding, Path
 from tollbook.masterdata.references import check_currency, check_reference
 from tollbook.records.charge import PriceRules, PriceVersion, Tier
 from tollbook.records.commercial import Meter, PriceBook, Product
+from tollbook.values.ids import MeterId
 from tollbook.values.money import EXACT
 from tollbook.values.quantity import parse_quantity
 
@@ -62,27 +63,40 @@ def check_measures(
     rules = price.rules
     if not isinstance(rules, PriceRules):
         return
+    paid = None
     if rules.amount_meter is not None:
-        where = (*path, "amount_meter")
-        yield from check_reference(catalog, "meter", rules.amount_meter, since=since, path=where)
-        found = catalog.meter(rules.amount_meter, since)
-        if found is not None and found.aggregation != "sum":
-            message = f"meter {found.meter_id} must sum the amounts, it has {found.aggregation}."
-            yield Finding("amount_meter", message, where)
-    if product is None or product.meter_id is None:
+        paid = catalog.meter(rules.amount_meter, since)
+        yield from _amount_meter(rules.amount_meter, catalog, since, (*path, "amount_meter"))
+    if product is None:
+        return
+    if product.meter_id is None:
+        if rules.accumulate != "period":
+            message = f"{product.product_id} has no meter: leave `accumulate:` out."
+            yield Finding("not_metered", message, (*path, "accumulate"))
         return
     meter = catalog.meter(product.meter_id, since)
-    if meter is None:
-        return
-    yield from _adds_up(price, rules, meter, path)
-    paid = catalog.meter(rules.amount_meter, since) if rules.amount_meter is not None else None
-    for one in (meter, paid):
-        narrowed = product.where if one is paid else ()
-        for name in (*rules.dimensions, *narrowed) if one is not None else ():
-            assert one is not None
-            if name not in one.dimensions:
-                message = f"meter {one.meter_id} does not keep usage by {name}: add the dimension."
-                yield Finding("unknown_dimension", message, path)
+    if meter is not None:
+        yield from _adds_up(price, rules, meter, path)
+        yield from _kept(meter, rules.dimensions, path)
+    if paid is not None:
+        yield from _kept(paid, (*rules.dimensions, *product.where), path)
+
+
+def _amount_meter(
+    meter_id: MeterId, catalog: Catalog, since: date, path: Path
+) -> Iterator[Finding]:
+    yield from check_reference(catalog, "meter", meter_id, since=since, path=path)
+    found = catalog.meter(meter_id, since)
+    if found is not None and found.aggregation != "sum":
+        message = f"meter {meter_id} must sum the amounts, it has {found.aggregation}."
+        yield Finding("amount_meter", message, path)
+
+
+def _kept(meter: Meter, dimensions: Iterable[str], path: Path) -> Iterator[Finding]:
+    for name in dimensions:
+        if name not in meter.dimensions:
+            message = f"meter {meter.meter_id} does not keep usage by {name}: add the dimension."
+            yield Finding("unknown_dimension", message, path)
 
 
 def _adds_up(price: PriceVersion, rules: PriceRules, meter: Meter, path: Path) -> Iterator[Finding]:
