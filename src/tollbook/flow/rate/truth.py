@@ -9,6 +9,7 @@ from tollbook.flow.rate.adjust import Share
 from tollbook.flow.rate.adjusted import Line, adjustment_charges, shares_of
 from tollbook.flow.rate.agreed import commitment_charges
 from tollbook.flow.rate.commit import committed_parts, year_began
+from tollbook.flow.rate.detail.need import Key, Known
 from tollbook.flow.rate.items import ContractMonth, Segment, item_charges
 from tollbook.flow.rate.prepaid import Movement, credits_applied, credits_purchased, prepaid
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
@@ -61,12 +62,14 @@ class Elsewhere:
     `credit_balances` are what each batch of credits holds without the month's own movements,
     `credit_commands` what was ordered of them; `discounts_given` what each adjustment took off in
     the months before; `used_before` what those that commit to a year used in the months before.
+    `known_uses` is what prices look at beyond quantities; without it they refuse.
     """
 
     credit_balances: Mapping[str, Mapping[str, Moved]] = field(default_factory=dict)
     credit_commands: Mapping[str, Sequence[CreditCommand]] = field(default_factory=dict)
     discounts_given: Mapping[str, Mapping[str, Money]] = field(default_factory=dict)
     used_before: Mapping[str, Money] = field(default_factory=dict)
+    known_uses: Mapping[Key, Known] = field(default_factory=dict)
 
 
 def month_truth(
@@ -81,7 +84,14 @@ def month_truth(
         in_force = _by_contract(catalog.segments_within(days_of(month)))
     for contract_id in sorted(ending.keys() | in_force.keys()):
         segments = ending.get(contract_id, ())
-        known = ContractMonth(catalog, month, segments, in_force.get(contract_id, ()), by_key)
+        known = ContractMonth(
+            catalog,
+            month,
+            segments,
+            in_force.get(contract_id, ()),
+            by_key,
+            elsewhere.known_uses,
+        )
         _add_contract(truth, known, elsewhere)
     return truth
 
