@@ -7,7 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from tollbook.flow.capture.events.store import StoredEvent
+from tollbook.flow.rate.live.entitlement import Entitlement
+from tollbook.flow.rate.live.step import CurrentCharges
 from tollbook.flow.rate.rated import RatedCharge
+from tollbook.records.alert import CreditControl, ThresholdReached
 from tollbook.records.invoice import Invoice
 from tollbook.records.usage import MeteredUsage
 
@@ -29,7 +32,10 @@ def _object(description: str, properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _components() -> dict[str, Any]:
-    records = [MeteredUsage, StoredEvent, RatedCharge, Invoice]
+    records = [
+        *(MeteredUsage, StoredEvent, RatedCharge, Invoice),
+        *(CurrentCharges, CreditControl, Entitlement, ThresholdReached),
+    ]
     _, found = msgspec.json.schema_components(records, ref_template=_REFERENCE)
     for schema in found.values():
         if "description" in schema:

@@ -1,7 +1,7 @@
 """The SQL of prepaid credits: what was bought, used and given back, grant by grant."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -26,14 +26,20 @@ class CreditMovement:
     moved_on: date
 
 
-def balances_without(connection: Connection, month: Month) -> dict[str, dict[str, Decimal]]:
-    """Return contract -> grant -> balance in major units, leaving out one service month."""
+def balances_without(
+    connection: Connection, month: Month, *, contracts: Sequence[str] | None = None
+) -> dict[str, dict[str, Decimal]]:
+    """Return contract -> grant -> balance in major units, leaving out one service month.
+
+    Of these contracts only, where some are named.
+    """
     found: dict[str, dict[str, Decimal]] = defaultdict(dict)
     rows = connection.execute(
         """select m.contract_id, m.grant_id, sum(m.amount)
            from credit_movement m join charge c using (charge_id)
-           where c.service_month <> %s group by 1, 2 order by 1, 2""",
-        [str(month)],
+           where c.service_month <> %s and (%s::text[] is null or m.contract_id = any(%s))
+           group by 1, 2 order by 1, 2""",
+        [str(month), *[None if contracts is None else list(contracts)] * 2],
     )
     for contract_id, grant_id, amount in rows:
         found[contract_id][grant_id] = amount

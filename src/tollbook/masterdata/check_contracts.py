@@ -8,6 +8,7 @@ from itertools import combinations
 
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.check_adjustments import check_adjustments
+from tollbook.masterdata.check_alerts import check_alerts
 from tollbook.masterdata.check_billing import check_billing
 from tollbook.masterdata.check_prices import check_price
 from tollbook.masterdata.problems import Finding, Path
@@ -49,6 +50,7 @@ def check_contract(version: Version, catalog: Catalog) -> Iterator[Finding]:
     yield from _credits(contract, catalog)
     yield from check_adjustments(contract.adjustments, ("adjustments",))
     yield from _adjusted_products(contract)
+    yield from check_alerts(contract, catalog)
 
 
 def check_contracts_together(catalog: Catalog) -> Iterator[tuple[Version, Finding]]:

@@ -11,6 +11,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 from tollbook.masterdata.catalog import KINDS, SINCE_EVER, Record, Version
 from tollbook.masterdata.problems import Document, Path, Place, Problem, suggestion
 from tollbook.records.adjustment import Adjustment
+from tollbook.records.alert import Alert
 from tollbook.records.charge import PriceVersion
 from tollbook.records.commercial import (
     Contract,
@@ -72,6 +73,7 @@ _SPELLING: Final[dict[type, dict[str, str]]] = {
     ContractItem: {"product_id": "product"},
     CreditGrant: {"grant_id": "id"},
     Adjustment: {"adjustment_id": "id", "product_id": "product"},
+    Alert: {"alert_id": "id", "product_id": "product"},
     TaxTable: {"entity_id": "entity"},
     GlMap: {"entity_id": "entity"},
     SourceMapping: {"mapping_id": "id"},

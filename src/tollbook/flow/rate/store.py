@@ -101,15 +101,21 @@ def charged_months(connection: Connection) -> list[Month]:
     return [Month.parse(row[0]) for row in rows]
 
 
-def discounts_given(connection: Connection, month: Month) -> dict[str, dict[str, Money]]:
-    """Return contract -> adjustment -> what it took off in the months before; negative."""
+def discounts_given(
+    connection: Connection, month: Month, *, contracts: Sequence[str] | None = None
+) -> dict[str, dict[str, Money]]:
+    """Return contract -> adjustment -> what it took off in the months before; negative.
+
+    Of these contracts only, where some are named.
+    """
     found: dict[str, dict[str, Money]] = defaultdict(dict)
     rows = connection.execute(
         """select c.contract_id, c.rule_id, c.currency, sum(c.amount)
            from charge c left join charge_superseded s using (charge_id)
            where c.kind = 'discount' and c.service_month < %s and s.charge_id is null
+             and (%s::text[] is null or c.contract_id = any(%s))
            group by 1, 2, 3 order by 1, 2, 3""",
-        [str(month)],
+        [str(month), *[None if contracts is None else list(contracts)] * 2],
     )
     for contract_id, rule_id, currency, amount in rows:
         found[contract_id][rule_id] = money_of(amount, currency)
