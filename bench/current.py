@@ -48,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--batch", type=int, default=1000)
+    parser.add_argument("--rate", type=int, default=0, help="events a second (0: all it takes)")
     options = parser.parse_args()
     print(f"# {feed.machine()}")
     with tempfile.TemporaryDirectory(prefix="tollbook-bench-", ignore_cleanup_errors=True) as home:
@@ -56,7 +57,7 @@ def main() -> None:
             stop, seconds = threading.Event(), list[float]()
             reader = threading.Thread(target=read_until, args=(stop, seconds))
             reader.start()
-            measured = rig.measure(options.events, options.batch)
+            measured = rig.measure(options.events, options.batch, rate=options.rate)
             stop.set()
             reader.join()
             with rig.database.transaction() as connection:

@@ -33,16 +33,23 @@ def bodies(events: int, size: int, first: int) -> list[bytes]:
     ]
 
 
-def send(events: int, size: int, first: int, connections: int) -> None:
-    """Send all batches when told to go, then print the latencies of the answers."""
-    waiting = iter(bodies(events, size, first))
+def send(events: int, size: int, first: int, connections: int, rate: int) -> None:
+    """Send all batches when told to go, then print the latencies of the answers.
+
+    As fast as they are answered, or so many events a second where a rate is given.
+    """
+    waiting = enumerate(bodies(events, size, first))
     print("ready", flush=True)
     sys.stdin.readline()
     seconds: list[float] = []
+    started = time.perf_counter()
 
     def work() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", PORT)
-        while (body := next(waiting, None)) is not None:
+        while (found := next(waiting, None)) is not None:
+            number, body = found
+            if rate:
+                time.sleep(max(0.0, started + number * size / rate - time.perf_counter()))
             began = time.perf_counter()
             connection.request("POST", "/v1/events", body, HEADERS)
             response = connection.getresponse()
@@ -96,12 +103,18 @@ class Rig:
         wait_for_server()
 
     def measure(
-        self, events: int, size: int, *, first: int = 0, connections: int = CONNECTIONS
+        self,
+        events: int,
+        size: int,
+        *,
+        first: int = 0,
+        connections: int = CONNECTIONS,
+        rate: int = 0,
     ) -> dict[str, float]:
         """Send events and return what it took."""
         run = [sys.executable, __file__, f"--events={events}", f"--batch={size}"]
         sender = subprocess.Popen(
-            [*run, f"--first={first}", f"--connections={connections}", "--send"],
+            [*run, f"--first={first}", f"--connections={connections}", f"--rate={rate}", "--send"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -154,11 +167,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
+    parser.add_argument("--rate", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--worker", action="store_true", help="with a worker at the same time")
     parser.add_argument("--send", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.send:
-        send(options.events, options.batch, options.first, options.connections)
+        send(options.events, options.batch, options.first, options.connections, options.rate)
         return
     print(f"# {feed.machine()}")
     with tempfile.TemporaryDirectory(prefix="tollbook-bench-", ignore_cleanup_errors=True) as home:

@@ -12,6 +12,7 @@ from tollbook.errors import Rejected
 FILE_NAME: Final = "tollbook.toml"
 PORT_MAX: Final = 65_535
 LOG_FORMATS: Final = ("text", "json")
+WAIT_MILLISECONDS_MAX: Final = 500
 
 # The variable that sets each setting; all but `home` and `actor` may also stand in the file, under
 # their own name. A variable that is set but empty counts as not set.
@@ -97,7 +98,7 @@ class Settings:
     requests_per_second: int = 0
     body_seconds: int = 60
     inflight_megabytes: int = 160
-    wait_milliseconds_max: int = 500
+    wait_milliseconds_max: int = WAIT_MILLISECONDS_MAX
     archive: str = ""
     seal_after_days: int = 0
     keep_raw_days: int = 0

@@ -1,6 +1,7 @@
 """The OpenAPI document is valid, complete, and the routes behind it keep off the event loop."""
 
 import inspect
+import re
 from collections.abc import Iterator
 
 from fastapi import FastAPI
@@ -62,6 +63,28 @@ def test_every_refusal_is_described_as_a_problem(empty: Api) -> None:
 
     assert without == []
     assert "HTTPValidationError" not in str(paths)
+
+
+def test_what_the_reads_of_usage_answer_is_described(empty: Api) -> None:
+    document = empty.get("/openapi.json")
+    of_capture = ("/v1/sources", "/v1/quarantine", "/v1/usage", "/v1/segments", "/v1/backfills")
+
+    answers = {
+        path: methods["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        for path, methods in document["paths"].items()
+        if path.startswith(of_capture) and "get" in methods
+    }
+
+    known = document["components"]["schemas"]
+    untyped = [path for path, schema in answers.items() if not {"$ref", "type"} & schema.keys()]
+    missing = [
+        name
+        for name in re.findall(r"#/components/schemas/(\w+)", str(document))
+        if name not in known
+    ]
+    assert untyped == []
+    assert missing == []
+    assert "positions" in known["Source"]["properties"]
 
 
 def test_only_the_intake_runs_on_the_event_loop(app: App) -> None:

@@ -49,8 +49,8 @@ def test_a_file_is_previewed_before_it_is_applied_and_then_imported(place: Path)
     preview = json.loads(run("source", "preview", rows, "--mapping", yaml, "--json").output)
     run("apply", "-f", yaml, "--yes")
     again = json.loads(run("source", "preview", rows, "--mapping", "calls", "--json").output)
-    first = json.loads(run("source", "import", rows, "--mapping", "calls", "--json").output)
-    second = json.loads(run("source", "import", rows, "--mapping", "calls", "--json").output)
+    first = json.loads(run("events", "import", rows, "--mapping", "calls", "--json").output)
+    second = json.loads(run("events", "import", rows, "--mapping", "calls", "--json").output)
 
     assert preview == again
     assert preview["counts"] == {"records": 3, "events": 2, "accepted": 1, "rejected": 2}

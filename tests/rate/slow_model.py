@@ -33,7 +33,9 @@ def payable(exact: Fraction, decimals: int, rounding: str) -> Fraction:
         "floor": False,
         "ceiling": rest > 0,
         "down": scaled < 0 and rest > 0,
+        "up": scaled > 0 and rest > 0,
         "half_up": rest > Fraction(1, 2) or (rest == Fraction(1, 2) and scaled > 0),
+        "half_down": rest > Fraction(1, 2) or (rest == Fraction(1, 2) and scaled < 0),
         "half_even": rest > Fraction(1, 2) or (rest == Fraction(1, 2) and below % 2 == 1),
     }[rounding]
     return Fraction(below + up, 10**decimals)

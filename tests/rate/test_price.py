@@ -164,12 +164,12 @@ def test_each_model_has_its_own_door() -> None:
         ({"unit_price": "1000000000000000"}, "unit_price"),
         ({"flat_amount": "1"}, "flat_amount"),
         ({"model": "flat"}, "tiers"),
-        ({"model": "percentage"}, "model"),
+        ({"model": "percent"}, "model"),
         ({"unit_price": None, "tiers": []}, "tiers"),
         ({"unit_price": None, "tiers": [{"up_to": "5", "unit_price": "1"}]}, "tiers"),
         ({"unit_price": "a lot"}, "unit_price"),
         ({"unit_prize": "1"}, "unit_prize"),
-        ({"rounding": "up"}, "rounding"),
+        ({"rounding": "upwards"}, "rounding"),
     ],
 )
 def test_an_unsound_price_is_refused_by_the_name_of_its_field(

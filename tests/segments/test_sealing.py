@@ -20,8 +20,9 @@ from tollbook.flow.capture.step import find_event
 from tollbook.flow.capture.store import known_in_ledger, sealed_days
 from tollbook.flow.meter.events.store import altered_events
 from tollbook.flow.meter.store import events_behind, recount, usages_of_event
+from tollbook.records.commercial import Meter
 from tollbook.storage.database import Connection, Database
-from tollbook.values.ids import event_digest
+from tollbook.values.ids import MeterId, event_digest
 
 DAY = date(2023, 11, 16)
 AT = datetime(2023, 12, 1, 9, tzinfo=UTC)
@@ -283,3 +284,19 @@ def test_many_sealed_events_are_voided_at_once(company: Company) -> None:
 
     assert voided.events == 2
     assert [usage.quantity for usage in company.usages()] == [Decimal(0)]
+
+
+def test_a_wide_number_in_one_field_and_decimals_in_another_are_sealed_together(
+    company: Company,
+) -> None:
+    company.decide(Meter(MeterId("bytes"), "llm.request", "sum", "byte", value="bytes"))
+    company.use({"tokens": "0.25", "bytes": 2**63}, {"tokens": 1, "bytes": 10**25})
+    company.meter()
+    [before] = company.usages()
+
+    [segment] = seal(company)
+
+    assert segment.event_count == 5
+    with company.database.transaction() as connection:
+        again = recount(connection, before)
+    assert (again.quantity, again.digest) == (Decimal("13.50"), before.digest)

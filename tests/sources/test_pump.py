@@ -10,10 +10,11 @@ import pytest
 from door import add_record, furnish, raw
 from source_street import Street, eventually
 from sources.drops.conftest import BY_ROW
-from tollbook.errors import Blocked, Rejected, Transient
+from tollbook.errors import Blocked, Failure, Rejected, Transient
 from tollbook.flow.capture.sources import store
 from tollbook.flow.capture.store import list_quarantine
 from tollbook.records.source_mapping import FieldRule
+from tollbook.runtime import sources
 from tollbook.runtime.intake import Desk
 from tollbook.runtime.pump import Pump, make_batch
 from tollbook.sdk.source import (
@@ -174,6 +175,60 @@ def test_a_lane_that_another_reader_ended_is_left_alone(street: Street) -> None:
 
     assert tape.rewound == [LANE_DONE]
     assert tape.settled == []
+
+
+@dataclass
+class StuckTape(Tape):
+    """A tape with a second lane that is stuck."""
+
+    why: dict[str, Failure] = field(default_factory=dict)
+
+    def stuck(self) -> dict[str, Failure]:
+        return self.why
+
+
+def test_a_stuck_lane_is_work_for_a_person_while_the_others_are_read(street: Street) -> None:
+    gone = Blocked("capture.position_gone", "We stand at 9 of b.")
+    tape = StuckTape(records(5), why={"b": gone})
+    pump, stop = pump_of(street, tape), threading.Event()
+    thread = threading.Thread(target=pump.run, args=(stop,), daemon=True)
+    thread.start()
+
+    def items() -> list[tuple[str, str]]:
+        with street.database.transaction() as connection:
+            return [(one.code, one.cause) for one in list_items(connection)]
+
+    def report() -> store.Report:
+        with street.database.transaction() as connection:
+            return store.list_reports(connection)[0]
+
+    eventually(lambda: bool(items()))
+    told, code, numbers = items(), report().code, street.numbers()
+    with street.database.transaction() as connection:
+        at = SystemClock().now()
+        sources.pause(connection, source=NAME, by="ana", reason="look", at=at)
+        sources.seek(
+            connection, source=NAME, lane="b", position=3, by="ana", reason="compared", at=at
+        )
+        sought = list_items(connection)
+    stop.set()
+    thread.join()
+
+    assert told == [("capture.source_blocked", f"{NAME} b")]
+    assert code == "capture.position_gone"
+    assert numbers == [0, 1, 2, 3, 4]
+    assert sought == []
+
+
+def test_reading_until_idle_tells_of_a_stuck_lane_at_its_end(street: Street) -> None:
+    gone = Blocked("capture.position_gone", "We stand at 9 of b.")
+
+    with pytest.raises(Blocked, match="stand at 9"):
+        pump_of(street, StuckTape(records(5), why={"b": gone})).run(
+            threading.Event(), until_idle=True
+        )
+
+    assert street.numbers() == [0, 1, 2, 3, 4]
 
 
 def test_records_that_cannot_be_mapped_or_read_are_kept_with_the_reason(street: Street) -> None:

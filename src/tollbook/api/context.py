@@ -1,4 +1,8 @@
-"""What every route needs: the application, a transaction, who is acting, exact JSON."""
+"""What every route needs: the application, a transaction, who is acting, exact JSON.
+
+What only looks at the request is asynchronous: it waits for nothing, and a thread of its own would wait
+for its turn while events are counted. Routes work on the database in threads.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -13,7 +17,7 @@ from tollbook.storage.database import Connection, decode_json
 from tollbook.values.period import Month
 
 
-def the_app(request: Request) -> App:
+async def the_app(request: Request) -> App:
     """Return the application that serves this request."""
     app = request.app.state.tollbook
     assert isinstance(app, App)
@@ -26,7 +30,7 @@ def transaction(app: Annotated[App, Depends(the_app)]) -> Iterator[Connection]:
         yield connection
 
 
-def actor(
+async def actor(
     request: Request,
     x_actor: Annotated[
         str | None,
@@ -43,14 +47,14 @@ def actor(
     return caller.name
 
 
-def month_in_query(
+async def month_in_query(
     month: Annotated[str, Query(description="Service month, YYYY-MM.", examples=["2023-11"])],
 ) -> Month:
     """Read the required service month of a query."""
     return parse_month(month)
 
 
-def optional_month(
+async def optional_month(
     month: Annotated[
         str | None, Query(description="Only this service month, YYYY-MM.", examples=["2023-11"])
     ] = None,
@@ -68,7 +72,7 @@ def parse_month(text: str) -> Month:
 
 
 async def raw_body(request: Request) -> bytes:
-    """Read the body. This alone is asynchronous: routes work on the database in threads."""
+    """Read the body."""
     return await request.body()
 
 

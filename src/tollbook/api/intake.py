@@ -16,6 +16,7 @@ from tollbook.api.limits import Budget, Hold
 from tollbook.api.permissions import caller_of
 from tollbook.api.queue import BEHIND, Queue
 from tollbook.api.sources import require_sources
+from tollbook.config import WAIT_MILLISECONDS_MAX
 from tollbook.errors import Failure, Transient
 from tollbook.flow.capture.binding import Delivery, read_delivery
 from tollbook.flow.capture.step import Answer, Captured
@@ -29,7 +30,6 @@ from tollbook.values.ids import event_id
 INLINE_BYTES_MAX: Final = 1_000_000
 BODY_SECONDS: Final = 60
 INFLIGHT_BYTES_MAX: Final = 160_000_000
-WAIT_MILLISECONDS_MAX: Final = 500
 
 _ENCODER: Final = msgspec.json.Encoder()
 

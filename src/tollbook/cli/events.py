@@ -36,6 +36,7 @@ from tollbook.flow.capture.corrections.store import Which
 from tollbook.flow.capture.events import store as stored
 from tollbook.reports.arrival import SeenEvent, seen
 from tollbook.runtime.import_file import OTHERWISE, import_file
+from tollbook.runtime.mapping_preview import rehearse_stored
 from tollbook.runtime.process import collect_rarely
 from tollbook.runtime.voiding import try_void
 from tollbook.storage.database import Connection, decode_json
@@ -75,6 +76,8 @@ def import_command(
     rule = replace(file_rule(options), otherwise="" if mapping else OTHERWISE)
     collect_rarely()
     with open_app() as app, _progress(file, is_quiet=is_json) as on_progress:
+        if mapping:
+            _require_mapping(app, mapping)
         imported = import_file(
             app.desk(), file, rule=rule, mapping=mapping, on_progress=on_progress
         )
@@ -85,10 +88,22 @@ def import_command(
         "conflicts": imported.counts["conflict"],
         "rejected": imported.counts["rejected"],
     }
+    if mapping:
+        counts["ignored"] = imported.counts["ignored"]
     if is_json:
         write_json({"file": str(file), **counts, "rejected_by_code": dict(imported.refusals)})
         return
     _print_counts(counts, imported.refusals)
+
+
+def _require_mapping(app: App, mapping: str) -> None:
+    with app.database.transaction() as connection:
+        rehearse_stored(
+            connection,
+            mapping,
+            at=app.clock.now(),
+            future_hours_max=app.settings.future_hours_max,
+        )
 
 
 @events.command("list")
@@ -294,7 +309,7 @@ def _progress(file: Path, *, is_quiet: bool) -> Iterator[Callable[[int], None]]:
 
 
 def _print_counts(counts: dict[str, int], refusals: Counter[str]) -> None:
-    table = Table("Lines", "Accepted", "Duplicates", "Conflicts", "Rejected")
+    table = Table(*map(str.capitalize, counts))
     table.add_row(*(f"{number:,}" for number in counts.values()))
     screen = console()
     screen.print(table)

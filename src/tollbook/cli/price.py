@@ -17,7 +17,7 @@ from tollbook.values.quantity import plain
 FILE_BYTES_MAX: Final = 1_000_000
 _NULLS: Final = ("", "~", "null")
 # A number as price books write it: 1_000_000 and 0.002.
-_NUMBER: Final = re.compile(r"[0-9]+(?:_[0-9]+)*(?:[.][0-9]+)?")
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:_[0-9]+)*(?:[.][0-9]+)?")
 
 
 @click.group()
@@ -27,18 +27,38 @@ def price() -> None:
 
 @price.command("eval")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--quantity", required=True, help="How much is used, such as 1250 or 0.5.")
+@click.option("--quantity", help="How much is used, such as 1250 or 0.5.")
+@click.option(
+    "--usage",
+    "usage_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with events, amounts, cells or windows, for prices that look at more.",
+)
 @click.option("--json", "is_json", is_flag=True, help="Write JSON, decimals as strings.")
-def eval_command(file: Path, quantity: str, *, is_json: bool) -> None:
-    """Show what QUANTITY costs at the price in FILE, and the working.
+def eval_command(
+    file: Path, quantity: str | None, usage_file: Path | None, *, is_json: bool
+) -> None:
+    """Show what a quantity, or the usage in a file, costs at the price in FILE, and the working.
 
     FILE holds one price, written as in a price book, and its currency.
     """
-    charge = evaluate(read(file), quantity, name=file.stem)
+    used, before = _used(quantity, usage_file)
+    charge = evaluate(read(file), used, before=before, name=file.stem)
     if is_json:
         click.echo(json.dumps(shown(charge), indent=2))
     else:
         click.echo("\n".join(_lines(charge)))
+
+
+def _used(quantity: str | None, usage_file: Path | None) -> tuple[Any, Any]:
+    """Return the usage, and what was measured before it in the same span."""
+    if (quantity is None) == (usage_file is None):
+        raise click.UsageError("Say either --quantity or --usage.")
+    if usage_file is None:
+        return quantity, None
+    found = read(usage_file)
+    before = found.pop("before", None) if isinstance(found, dict) else None
+    return found, before
 
 
 def read(file: Path) -> Any:

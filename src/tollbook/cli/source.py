@@ -7,7 +7,7 @@ from rich.table import Table
 from tollbook.app import open_app
 from tollbook.cli.options import console, json_option, write_json
 from tollbook.cli.source_objects import objects_command, retry_command
-from tollbook.cli.source_preview import import_command, preview_command, test_command
+from tollbook.cli.source_preview import preview_command, test_command
 from tollbook.flow.capture.sources import store
 from tollbook.observe.log import configure
 from tollbook.runtime import sources
@@ -171,7 +171,7 @@ def _failure(one: SourceView) -> str:
 
 
 for _command in (
-    *(preview_command, test_command, import_command),
+    *(preview_command, test_command),
     *(objects_command, retry_command),
 ):
     source.add_command(_command)

@@ -1,4 +1,4 @@
-"""The command line of source mappings: preview one on a sample, test one by files, import with one."""
+"""The command line of source mappings: preview one on a sample, test one by files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,6 @@ from tollbook.app import App, open_app
 from tollbook.cli.file_options import file_options, file_rule
 from tollbook.cli.options import console, json_option, write_json
 from tollbook.errors import Rejected
-from tollbook.runtime.import_file import import_file
 from tollbook.runtime.mapped_sample import Preview, PreviewedEvent, PreviewedRecord
 from tollbook.runtime.mapping_check import EVENTS, check_directory
 from tollbook.runtime.mapping_preview import (
@@ -23,7 +22,6 @@ from tollbook.runtime.mapping_preview import (
     run_preview,
 )
 from tollbook.runtime.sample import FORMATS, read_sample
-from tollbook.sdk.drops.rows import FileRule
 from tollbook.storage.database import Connection
 
 RECORDS_SHOWN: Final = 20
@@ -111,38 +109,6 @@ def test_command(*, directory: Path, mapping_id: str | None, accept: bool, is_js
         raise Rejected(
             "capture.mapping_differs", "The mapping does not make the events that are expected."
         )
-
-
-@click.command("import")
-@_file_argument
-@click.option("--mapping", required=True, help="The id of a stored mapping.")
-@_format_option
-@json_option
-def import_command(file: Path, *, mapping: str, form: str | None, is_json: bool) -> None:
-    """Import a file of foreign records through a mapping.
-
-    Every record is stored, known already, ignored by the mapping or kept in quarantine as it came;
-    importing a file again changes nothing.
-    """
-    with open_app() as app:
-        with app.database.transaction() as connection:
-            _rehearse_stored(app, connection, mapping)
-        imported = import_file(app.desk(), file, rule=FileRule(form or "auto"), mapping=mapping)
-    counts = {
-        name: imported.counts[status]
-        for name, status in (
-            ("accepted", "accepted"),
-            ("duplicates", "duplicate"),
-            ("conflicts", "conflict"),
-            ("rejected", "rejected"),
-            ("ignored", "ignored"),
-        )
-    }
-    if is_json:
-        write_json({"file": str(file), **counts, "rejected_by_code": dict(imported.refusals)})
-        return
-    _show_counts(counts)
-    _show_refusals(imported.refusals)
 
 
 def preview_json(found: Preview) -> bytes:

@@ -10,7 +10,7 @@ from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.check_adjustments import check_adjustments
 from tollbook.masterdata.check_alerts import check_alerts
 from tollbook.masterdata.check_billing import check_billing
-from tollbook.masterdata.check_prices import check_price
+from tollbook.masterdata.check_prices import check_measures, check_price
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.masterdata.references import (
     check_currency,
@@ -105,6 +105,13 @@ def _items(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
         yield from _quantity(item, product, path)
         if item.price is not None:
             yield from check_price(item.price, product, (*path, "price"))
+            yield from check_measures(
+                item.price,
+                product,
+                catalog,
+                since=contract.effective_from,
+                path=(*path, "price"),
+            )
         else:
             yield from _book_price(contract, item, catalog, path)
 

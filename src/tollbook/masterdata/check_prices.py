@@ -1,22 +1,24 @@
 """Checks of price books and of prices, also those inside contracts."""
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal, Inexact
 from typing import Final
 
 from tollbook.masterdata.catalog import Catalog, Version
+from tollbook.masterdata.check_price_rules import AMOUNT_MAX, check_rules, check_steps
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.masterdata.references import check_currency, check_reference
-from tollbook.records.charge import PriceVersion, Tier
+from tollbook.records.charge import PriceRules, PriceVersion, Tier
 from tollbook.records.commercial import PriceBook, Product
 from tollbook.values.money import EXACT
 from tollbook.values.quantity import parse_quantity
 
 ZERO: Final = Decimal(0)
-TIERED: Final = frozenset({"graduated", "volume"})
-
-# A 38-digit quantity times a price below this fits the digits of exact arithmetic.
-AMOUNT_MAX: Final = Decimal(10) ** 15
+PACKAGED: Final = frozenset({"graduated_package", "volume_package"})
+OF_SHARES: Final = frozenset({"graduated_percentage", "volume_percentage"})
+TIERED: Final = frozenset({"graduated", "volume"}) | PACKAGED | OF_SHARES
+ONE_PRICE: Final = frozenset({"unit", "package"})
 
 
 def check_price_book(version: Version, catalog: Catalog) -> Iterator[Finding]:
@@ -28,11 +30,13 @@ def check_price_book(version: Version, catalog: Catalog) -> Iterator[Finding]:
     for at, price in enumerate(book.prices):
         path: Path = ("prices", at)
         yield from check_reference(catalog, "product", price.product_id, since=since, path=path)
+        product = catalog.product(price.product_id, since)
+        yield from check_measures(price, product, catalog, since=since, path=path)
         if price.product_id in seen:
             message = f"product {price.product_id} has two prices: keep one."
             yield Finding("duplicate", message, path)
         seen.add(price.product_id)
-        yield from check_price(price, catalog.product(price.product_id, since), path)
+        yield from check_price(price, product, path)
     for other in catalog.versions["price_book", version.key]:
         if isinstance(other.record, PriceBook) and other.record.currency != book.currency:
             message = "all versions of a price book have one currency: make another book."
@@ -50,8 +54,58 @@ def _field(path: Path) -> str:
     return text.removeprefix(".") or "price"
 
 
+def check_measures(
+    price: PriceVersion, product: Product | None, catalog: Catalog, *, since: date, path: Path
+) -> Iterator[Finding]:
+    """Check that meters measure what a price looks at: another meter's amount, dimensions."""
+    rules = price.rules
+    if not isinstance(rules, PriceRules):
+        return
+    yield from _not_metered(price, rules, path)
+    if rules.amount_meter is not None:
+        where = (*path, "amount_meter")
+        yield from check_reference(catalog, "meter", rules.amount_meter, since=since, path=where)
+        found = catalog.meter(rules.amount_meter, since)
+        if found is not None and found.aggregation != "sum":
+            message = f"meter {found.meter_id} must sum the amounts, it has {found.aggregation}."
+            yield Finding("amount_meter", message, where)
+    if product is None or product.meter_id is None:
+        return
+    meter = catalog.meter(product.meter_id, since)
+    for name in rules.dimensions if meter is not None else ():
+        assert meter is not None
+        if name not in meter.dimensions:
+            message = f"meter {meter.meter_id} does not keep usage by {name}: add the dimension."
+            yield Finding("unknown_dimension", message, (*path, "dimensions"))
+
+
+def _not_metered(price: PriceVersion, rules: PriceRules, path: Path) -> Iterator[Finding]:
+    """Refuse for metered usage what only a quantity that is given can be rated with so far."""
+    found = {
+        "cells": price.model == "matrix",
+        "accumulate": rules.accumulate != "period",
+        "amount_meter": rules.amount_meter is not None,
+        "commitment": rules.commitment is not None and rules.commitment.window != "period",
+        "free_events": looks_at_events(rules),
+    }
+    for name, is_stated in found.items():
+        if is_stated:
+            message = f"{name}: metered usage cannot be rated by it yet, only `price eval` can."
+            yield Finding("not_metered", message, (*path, name))
+
+
+def looks_at_events(rules: PriceRules) -> bool:
+    """Tell whether a percentage depends on each event, and not on their sum and number alone."""
+    return (
+        rules.free_events is not None
+        or rules.event_minimum is not None
+        or rules.event_maximum is not None
+        or (rules.free_amount is not None and rules.fixed_fee != ZERO)
+    )
+
+
 def check_price(price: PriceVersion, product: Product | None, path: Path) -> Iterator[Finding]:
-    """Check one price: its amounts, its tiers, and that it divides exactly."""
+    """Check one price: its amounts, its tiers, its steps, and that it divides exactly."""
     if product is not None and product.meter_id is None and price.model != "flat":
         message = f"{product.product_id} has no meter, so its price is flat with an `amount:`."
         yield Finding("price_model", message, (*path, "model"))
@@ -61,6 +115,30 @@ def check_price(price: PriceVersion, product: Product | None, path: Path) -> Ite
     else:
         yield from _per(price, path)
         yield from _tiers(price, path)
+    yield from check_rules(price, path)
+    yield from check_steps(price, path)
+    yield from _cells(price, path)
+
+
+def _cells(price: PriceVersion, path: Path) -> Iterator[Finding]:
+    """Check the prices inside a price: each is one on its own, and none has another inside."""
+    if not isinstance(price.rules, PriceRules):
+        return
+    found = [
+        ((*path, "cells", at, "price"), cell.price) for at, cell in enumerate(price.rules.cells)
+    ]
+    if price.rules.default is not None:
+        found.append(((*path, "default"), price.rules.default))
+    for where, nested in found:
+        rules = nested.rules if isinstance(nested.rules, PriceRules) else PriceRules()
+        if nested.model == "matrix" or nested.product_id or rules.commitment is not None:
+            message = "a price in a cell is of another model, without product or commitment."
+            yield Finding("price_model", message, where)
+        elif rules.amount_meter or rules.accumulate != "period":
+            message = "say `amount_meter:` and `accumulate:` once, for the whole price."
+            yield Finding("price_model", message, where)
+        else:
+            yield from check_price(nested, None, where)
 
 
 def _amounts(price: PriceVersion, path: Path) -> Iterator[Finding]:
@@ -72,6 +150,8 @@ def _amounts(price: PriceVersion, path: Path) -> Iterator[Finding]:
     for at, tier in enumerate(price.tiers):
         found.append(((*path, "tiers", at, "unit_price"), tier.unit_price))
         found.append(((*path, "tiers", at, "flat_amount"), tier.flat_amount))
+        if isinstance(tier.rate, Decimal):
+            found.append(((*path, "tiers", at, "rate"), tier.rate))
     for where, amount in found:
         if amount is not None and not ZERO <= amount < AMOUNT_MAX:
             message = f"{where[-1]} is {amount}: it must not be negative, and below 10^15."
@@ -87,7 +167,12 @@ def _flat(price: PriceVersion, path: Path) -> Iterator[Finding]:
 def _per(price: PriceVersion, path: Path) -> Iterator[Finding]:
     if price.per < 1:
         yield Finding("per_not_positive", f"per is {price.per}: it must be 1 or more.", path)
-    elif price.model != "package" and not _divides_exactly(price.per):
+    elif price.model in {"package", *PACKAGED}:
+        return
+    elif price.per != 1 and price.model not in {"unit", "graduated", "volume"}:
+        message = f"a {price.model} price is not for a number of units."
+        yield Finding("price_model", message, (*path, "per"))
+    elif not _divides_exactly(price.per):
         yield Finding(
             "per_not_exact",
             f"a price for {price.per} units has no exact price for one unit: use a power of ten, "
@@ -108,14 +193,37 @@ def _tiers(price: PriceVersion, path: Path) -> Iterator[Finding]:
     if price.flat_amount:
         message = f"a {price.model} price has no amount of its own; a tier can have one."
         yield Finding("price_model", message, (*path, "flat_amount"))
-    if not price.tiers:
+    if price.model not in TIERED | ONE_PRICE:
+        if price.tiers:
+            message = f"a {price.model} price has no unit price and no tiers."
+            yield Finding("tiers_not_allowed", message, (*path, "tiers"))
+    elif not price.tiers:
         message = f"a {price.model} price needs `unit_price:` or `tiers:`."
         yield Finding("no_price", message, path)
     elif price.model in TIERED:
         yield from _edges(price.tiers, (*path, "tiers"))
+        yield from _tier_keys(price, (*path, "tiers"))
     elif price.tiers != (Tier(None, price.tiers[0].unit_price),):
         message = f"a {price.model} price has one unit price; graduated and volume have tiers."
         yield Finding("tiers_not_allowed", message, (*path, "tiers"))
+
+
+def _tier_keys(price: PriceVersion, path: Path) -> Iterator[Finding]:
+    for at, tier in enumerate(price.tiers):
+        if isinstance(tier.rate, Decimal) != (price.model in OF_SHARES):
+            message = "a tier has a `rate:` where the price is a percentage, and only there."
+            yield Finding("tier_rate", message, (*path, at))
+        elif isinstance(tier.rate, Decimal) and tier.unit_price:
+            message = "a tier with a `rate:` has no unit price."
+            yield Finding("tier_rate", message, (*path, at))
+        if not isinstance(tier.per, Decimal):
+            continue
+        if price.model not in PACKAGED:
+            message = "a tier has a `per:` of its own where the price is by package, only there."
+            yield Finding("tier_per", message, (*path, at, "per"))
+        elif tier.per <= ZERO:
+            message = f"per is {tier.per}: a package holds more than nothing."
+            yield Finding("per_not_positive", message, (*path, at, "per"))
 
 
 def _edges(tiers: tuple[Tier, ...], path: Path) -> Iterator[Finding]:

@@ -8,11 +8,19 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
+from tollbook.masterdata import price_shorthand as shorthand
 from tollbook.masterdata.catalog import KINDS, SINCE_EVER, Record, Version
 from tollbook.masterdata.problems import Document, Path, Place, Problem, suggestion
 from tollbook.records.adjustment import Adjustment
 from tollbook.records.alert import Alert
-from tollbook.records.charge import PriceVersion
+from tollbook.records.charge import (
+    Cell,
+    PriceRules,
+    PriceStep,
+    PriceVersion,
+    RoundParts,
+    Tier,
+)
 from tollbook.records.commercial import (
     Contract,
     ContractItem,
@@ -29,7 +37,7 @@ from tollbook.records.commercial import (
 from tollbook.records.parties import Customer, LegalEntity, Subject
 from tollbook.records.source_mapping import Condition, FieldRule, SourceMapping
 from tollbook.values.calendar import BillingCalendar
-from tollbook.values.codec import content_hash, from_builtins
+from tollbook.values.codec import Absent, content_hash, from_builtins
 from tollbook.values.ids import CustomerId, EntityId, MeterId
 from tollbook.values.proration import Proration
 from tollbook.values.quantity import parse_quantity, plain
@@ -86,8 +94,13 @@ _GENERATED: Final[dict[type, dict[str, str]]] = {
     PriceVersion: {"price_version_id": "", "currency": ""}
 }
 
+# Records whose fields are written beside those of the record that has them.
+_INLINED: Final[dict[type, dict[str, type]]] = {PriceVersion: {"rules": PriceRules}}
+
 # Fields that have a default in code, but that a reader of the file must see.
 _ALWAYS_WRITTEN: Final[dict[type, set[str]]] = {PriceVersion: {"model"}}
+
+_YES: Final = {"yes": True, "true": True, "no": False, "false": False}
 
 VersionKey = tuple[str, str, int]
 
@@ -224,11 +237,12 @@ class _Reader:
         if not isinstance(value, Mapping):
             return self._note(path, "malformed", f"{_last(path)} has keys, such as {_keys(kind)}.")
         keys = _spelled(kind)
+        made = {**_GENERATED.get(kind, {}), **self._inlined(kind, value, path)}
+        beside = [key for group in _INLINED.get(kind, {}).values() for key in _spelled(group)]
         for key in value:
-            if key not in keys:
-                hint = suggestion(str(key), sorted(keys))
+            if key not in keys and key not in beside:
+                hint = suggestion(str(key), sorted([*keys, *beside]))
                 self._note((*path, str(key)), "unknown_key", f"{key!r} is not known here.{hint}")
-        made: dict[str, Any] = dict(_GENERATED.get(kind, {}))
         hints = _hints(kind)
         for key, name in keys.items():
             if value.get(key) is not None:
@@ -240,6 +254,15 @@ class _Reader:
         if len(made.keys() | _optional(kind)) < len(hints):
             return None
         return kind(**made)
+
+    def _inlined(self, kind: type, value: Mapping[str, Any], path: Path) -> dict[str, Any]:
+        """Read the records whose fields are written beside those of `kind`, where any is there."""
+        made = {}
+        for name, group in _INLINED.get(kind, {}).items():
+            own = {key: value[key] for key in _spelled(group) if value.get(key) is not None}
+            if own:
+                made[name] = self._record(group, own, path)
+        return made
 
     def _field(self, hint: Any, value: Any, path: Path) -> Any:
         nested = _nested(hint)
@@ -278,6 +301,11 @@ def _text(hint: Any, value: Any) -> Any:
     is_text = hint in {str, CustomerId, EntityId, MeterId}
     if is_text and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    # A file in which every value is text, such as that of `price eval`, means these as well.
+    if isinstance(value, str) and hint is bool:
+        return _YES.get(value, value)
+    if isinstance(value, str) and int in get_args(hint) and value.isdecimal():
+        return int(value)
     return value
 
 
@@ -299,7 +327,8 @@ def _hints(kind: type) -> dict[str, Any]:
 def _spelled(kind: type) -> dict[str, str]:
     """Key in a document -> field name."""
     spelling, generated = _SPELLING.get(kind, {}), _GENERATED.get(kind, {})
-    names = [field.name for field in fields(kind) if field.name not in generated]
+    hidden = generated.keys() | _INLINED.get(kind, {}).keys()
+    names = [field.name for field in fields(kind) if field.name not in hidden]
     return {spelling.get(name, name): name for name in names}
 
 
@@ -324,7 +353,7 @@ def _nested(hint: Any) -> type | None:
     if isinstance(hint, type) and is_dataclass(hint):
         return hint
     if isinstance(hint, UnionType) or get_origin(hint) in {tuple, Mapping}:
-        inner = [arg for arg in get_args(hint) if arg not in {NoneType, Ellipsis, str}]
+        inner = [arg for arg in get_args(hint) if arg not in {NoneType, Ellipsis, str, Absent}]
         return _nested(inner[0]) if len(inner) == 1 else None
     return None
 
@@ -335,18 +364,6 @@ def _short_subject(value: Any) -> Any:
 
 def _short_item(value: Any) -> Any:
     return {"product": value} if isinstance(value, str) else value
-
-
-def _short_price(value: Any) -> Any:
-    """`unit_price:` alone is one tier without end; `amount:` is the amount of a flat price."""
-    if not isinstance(value, Mapping):
-        return value
-    price = dict(value)
-    if "unit_price" in price and "tiers" not in price:
-        price["tiers"] = [{"unit_price": price.pop("unit_price")}]
-    if "amount" in price and "flat_amount" not in price:
-        price["flat_amount"] = price.pop("amount")
-    return price
 
 
 def _short_field(value: Any) -> Any:
@@ -376,20 +393,6 @@ def _short_calendar(value: Any) -> Any:
 def _short_proration(value: Any) -> Any:
     """`proration: day` is `proration: {by: day}`."""
     return {"by": value} if isinstance(value, str) else value
-
-
-def _short_rate(value: Any) -> Any:
-    """`rate: 8.875 %` is 0.08875."""
-    if not isinstance(value, Mapping) or not isinstance(value.get("rate"), str):
-        return value
-    text = value["rate"].strip()
-    if not text.endswith("%"):
-        return value
-    try:
-        percent = parse_quantity(text.removesuffix("%").strip())
-    except ValueError:
-        return value
-    return {**value, "rate": percent.scaleb(-2)}
 
 
 def _finish_book(book: PriceBook) -> PriceBook:
@@ -454,8 +457,13 @@ _SHORTHAND: Final[dict[type, Callable[[Any], Any]]] = {
     Filter: _short_filter,
     Subject: _short_subject,
     ContractItem: _short_item,
-    PriceVersion: _short_price,
-    TaxRate: _short_rate,
+    PriceVersion: shorthand.price,
+    PriceRules: shorthand.rules,
+    PriceStep: shorthand.step,
+    RoundParts: shorthand.round_parts,
+    Cell: shorthand.cell,
+    Tier: shorthand.tier,
+    TaxRate: shorthand.rate,
     FieldRule: _short_field,
     BillingCalendar: _short_calendar,
     Proration: _short_proration,

@@ -51,3 +51,43 @@ class MeteredUsage:
     digest: str = EMPTY_DIGEST
     through_receipt: int = 0
     zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class EventUse:
+    """What one event counts for: its quantity and its amount in major units."""
+
+    quantity: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CellUse:
+    """What was used with these values of its dimensions. Without `amount`, `quantity` is it."""
+
+    values: Mapping[str, str]
+    quantity: Decimal
+    events: int = 0
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageDetail:
+    """All that a price may look at: most prices need the quantity alone.
+
+    `events` is how many there were, `each` what each counts for, in order (None when not known);
+    `amount` is the money that the events name, in major units, the quantity itself when None.
+    `cells` are quantities by dimensions, `windows` those of each window, in order.
+    """
+
+    quantity: Decimal
+    events: int = 0
+    amount: Decimal | None = None
+    each: tuple[EventUse, ...] | None = None
+    cells: tuple[CellUse, ...] = ()
+    windows: tuple[Decimal, ...] | None = None
+
+    @property
+    def money(self) -> Decimal:
+        """The amount that was used for."""
+        return self.quantity if self.amount is None else self.amount

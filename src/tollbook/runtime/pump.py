@@ -13,11 +13,19 @@ from tollbook.errors import Blocked, Failure, Rejected, Transient
 from tollbook.flow.capture.admit import Refused
 from tollbook.flow.capture.binding import with_data
 from tollbook.flow.capture.sources import store
-from tollbook.flow.capture.sources.store import Position, Report, State
+from tollbook.flow.capture.sources.store import Position, Report, State, stuck_object
 from tollbook.flow.capture.step import Captured
 from tollbook.observe.log import logger
 from tollbook.runtime.intake import Then, Within
-from tollbook.sdk.source import LANE_DONE, Backlog, Chunk, HearsAnswers, Source, SourceRecord
+from tollbook.sdk.source import (
+    LANE_DONE,
+    Backlog,
+    Chunk,
+    HearsAnswers,
+    Source,
+    SourceRecord,
+    TellsStuckLanes,
+)
 from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
 from tollbook.worklist.store import clear_object, open_item
@@ -174,6 +182,8 @@ class Pump:
             if until_idle and now - came >= IDLE_SECONDS:
                 waiting = source.backlog().records
                 if waiting == 0 or (waiting is None and now - came >= IDLE_BLIND_SECONDS):
+                    for why in _stuck(source).values():
+                        raise why
                     return True
         return True
 
@@ -297,6 +307,10 @@ class _Batch:
     refused: Sequence[Refused]
 
 
+def _stuck(source: object) -> Mapping[str, Failure]:
+    return source.stuck() if isinstance(source, TellsStuckLanes) else {}
+
+
 def _then(source: Source, chunks: Sequence[Chunk]) -> Then | None:
     if not isinstance(source, HearsAnswers):
         return None
@@ -351,6 +365,8 @@ class _Reporter:
         self._failure: tuple[str, str, datetime] | None = None
         # Whether the worklist has this source; unknown until it was read or failed once.
         self._waits_for_person: bool | None = None
+        # The lanes that are on the worklist, each for itself.
+        self._stuck: frozenset[str] = frozenset()
 
     def stored(self, records: int) -> None:
         """Note that records came and were stored."""
@@ -374,8 +390,13 @@ class _Reporter:
     def say(self, state: State, source: Source | None, *, needs_person: bool = False) -> None:
         """Write down the state, with the backlog of a source that is open.
 
-        What waiting does not cure is put on the worklist, until the source is read again.
+        What waiting does not cure is put on the worklist, until the source is read again; so is a
+        lane that is stuck while the others are read.
         """
+        stuck = _stuck(source)
+        for lane, why in stuck.items():
+            if lane not in self._stuck:
+                self.note(why)
         backlog = source.backlog() if source is not None else Backlog()
         code, message, failed_at = self._failure or ("", "", None)
         at = self._clock.now()
@@ -398,6 +419,8 @@ class _Reporter:
                 store.put_report(connection, report, forget_before=at - FORGET)
                 if needs_person or state in {"reading", "idle"}:
                     self._tell_person(connection, message if needs_person else "", at)
+                if source is not None:
+                    self._tell_stuck(connection, stuck, at)
         except psycopg.OperationalError as error:
             _LOG.warning("source_not_reported", source=self._source, reason=str(error))
 
@@ -415,3 +438,25 @@ class _Reporter:
         elif self._waits_for_person is not False:
             clear_object(connection, object_id, by="worker", resolution="it is read again", at=at)
         self._waits_for_person = bool(message)
+
+    def _tell_stuck(
+        self, connection: Connection, stuck: Mapping[str, Failure], at: datetime
+    ) -> None:
+        for lane, why in stuck.items():
+            open_item(
+                connection,
+                code="capture.source_blocked",
+                cause=f"{self._source} {lane}",
+                message=f"{lane} of source {self._source} cannot be read: {why}",
+                objects=[stuck_object(self._source, lane)],
+                at=at,
+            )
+        for lane in sorted(self._stuck - stuck.keys()):
+            clear_object(
+                connection,
+                stuck_object(self._source, lane),
+                by="worker",
+                resolution="it is read again",
+                at=at,
+            )
+        self._stuck = frozenset(stuck)

@@ -11,6 +11,7 @@ from tollbook.errors import Rejected
 from tollbook.flow.capture.sources import store
 from tollbook.flow.capture.sources.store import Lanes, Pause, Report
 from tollbook.storage.database import Connection
+from tollbook.worklist.store import clear_object
 
 # A reader that said nothing for this long is taken to be gone.
 SILENT: Final = timedelta(seconds=90)
@@ -106,6 +107,14 @@ def seek(
         )
     stood = store.positions_of(connection, source, [lane]).get(lane)
     store.set_position(connection, source, lane, position, at=at)
+    # If the lane is stuck there too, its reader says so again.
+    clear_object(
+        connection,
+        store.stuck_object(source, lane),
+        by=by,
+        resolution=f"it goes on at {position}: {reason}",
+        at=at,
+    )
     audit.record(
         connection,
         at=at,

@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from tollbook.errors import Rejected
+from tollbook.errors import Failure, Rejected
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -146,4 +146,13 @@ class HearsAnswers(Protocol):
         self, transaction: object, chunks: Sequence[Chunk], counts: Mapping[str, int]
     ) -> None:
         """Hear, in the transaction that stores these chunks, how many events had each answer."""
+        ...
+
+
+@runtime_checkable
+class TellsStuckLanes(Protocol):
+    """A source of which one lane may be stuck while the others are read."""
+
+    def stuck(self) -> Mapping[str, Failure]:
+        """Return by lane why it does not go on until a person has acted."""
         ...

@@ -8,6 +8,11 @@ import msgspec
 
 T = TypeVar("T")
 
+# A field that is not stated, and not written in JSON either: a field that records gained later does
+# not change what they hash to.
+Absent = msgspec.UnsetType
+ABSENT: Final = msgspec.UNSET
+
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="string", order="deterministic")
 _PATH: Final = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`")
 

@@ -1,10 +1,12 @@
-"""Expressions over the fields of an event: read into a small tree, never run as code."""
+"""Expressions over the fields of an event, or of a price: read into a small tree, never run as code."""
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact
-from typing import Final, Literal
+from fractions import Fraction
+from typing import Final, Literal, get_args
 
 from tollbook.values.quantity import EXACT, parse_quantity
 
@@ -15,9 +17,19 @@ MULTIPLICATIONS_MAX: Final = 8
 
 Operator = Literal["+", "-", "*", "min", "max"]
 
+# What the formula of a price has besides. `round` is to a number of decimals, half away from zero;
+# `if` has a condition, what it comes to when that holds, and what else.
+Function = Literal["ceil", "floor", "round", "if", "<", "<=", ">", ">=", "==", "!="]
+_OPERANDS: Final = {"ceil": (1, 1), "floor": (1, 1), "round": (1, 2), "if": (3, 3)}
+_COMPARISONS: Final = frozenset(get_args(Function)[4:])
+ROUND_DECIMALS_MAX: Final = 12
+
+# What the formula of a price may name.
+PRICE_NAMES: Final = ("quantity", "events", "amount")
+
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]+)?)|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)"
-    r"|(?P<mark>[-+*/(),]))"
+    r"|(?P<mark><=|>=|==|!=|[-+*/(),<>]))"
 )
 _RECIPROCAL: Final = Context(prec=60, traps=[Inexact])
 
@@ -44,7 +56,15 @@ class Apply:
     operands: tuple["Node", ...]
 
 
-Node = Constant | Field | Apply
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function that only the formula of a price has."""
+
+    function: Function
+    operands: tuple["Node", ...]
+
+
+Node = Constant | Field | Apply | Call
 
 
 def parse_formula(text: str) -> Node:
@@ -54,16 +74,63 @@ def parse_formula(text: str) -> Node:
     constant behind it whose reciprocal is a finite decimal, such as 1000 or 8, so that no result
     is ever rounded.
     """
+    node = _parse(text, is_price=False)
+    if not any(isinstance(n, Field) for n in nodes(node)):
+        raise ValueError("an expression names at least one field")
+    return node
+
+
+def parse_price_formula(text: str) -> Node:
+    """Read the formula of a price; ValueError with a sentence when it is none.
+
+    It names `quantity`, `events` and `amount`, and has also ceil(x), floor(x), round(x, decimals)
+    and if(a < b, x, y), with <, <=, >, >=, == and != in conditions.
+    """
+    node = _parse(text, is_price=True)
+    for name in fields_of(node):
+        if name not in PRICE_NAMES:
+            raise ValueError(f"{name!r} is not known: there are {', '.join(PRICE_NAMES)}")
+    for found in nodes(node):
+        if isinstance(found, Call):
+            _check_call(found)
+        is_condition = isinstance(found, Call) and found.function == "if"
+        operands = found.operands if isinstance(found, Apply | Call) else ()
+        for at, operand in enumerate(operands):
+            if _is_comparison(operand) != (is_condition and at == 0):
+                raise ValueError(
+                    "a comparison is the condition of if(a < b, x, y) and nothing else"
+                )
+    if _is_comparison(node):
+        raise ValueError("a comparison is the condition of if(a < b, x, y) and nothing else")
+    return node
+
+
+def _parse(text: str, *, is_price: bool) -> Node:
     if len(text) > TEXT_MAX:
         raise ValueError(f"an expression has at most {TEXT_MAX} characters")
-    reader = _Reader(text)
+    reader = _Reader(text, is_price=is_price)
     node = reader.sum(0)
     reader.expect("")
     if sum(isinstance(n, Apply) and n.operator == "*" for n in nodes(node)) > MULTIPLICATIONS_MAX:
         raise ValueError(f"an expression has at most {MULTIPLICATIONS_MAX} multiplications")
-    if not any(isinstance(n, Field) for n in nodes(node)):
-        raise ValueError("an expression names at least one field")
     return node
+
+
+def _is_comparison(node: Node) -> bool:
+    return isinstance(node, Call) and node.function in _COMPARISONS
+
+
+def _check_call(call: Call) -> None:
+    if call.function not in _OPERANDS:
+        return
+    fewest, most = _OPERANDS[call.function]
+    if not fewest <= len(call.operands) <= most:
+        raise ValueError(f"{call.function}() has {most} values, not {len(call.operands)}")
+    if call.function == "round" and len(call.operands) == most:
+        decimals = call.operands[1]
+        is_whole = isinstance(decimals, Constant) and decimals.value == int(decimals.value)
+        if not is_whole or not 0 <= decimals.value <= ROUND_DECIMALS_MAX:  # type: ignore[union-attr]
+            raise ValueError(f"round() goes to 0 to {ROUND_DECIMALS_MAX} decimals, a constant")
 
 
 def fields_of(node: Node) -> list[str]:
@@ -74,7 +141,7 @@ def fields_of(node: Node) -> list[str]:
 def nodes(node: Node) -> Iterator[Node]:
     """Yield a tree's nodes, each before those below it."""
     yield node
-    if isinstance(node, Apply):
+    if isinstance(node, Apply | Call):
         for operand in node.operands:
             yield from nodes(operand)
 
@@ -90,7 +157,11 @@ def evaluate(node: Node, read: Callable[[str], Decimal | None]) -> Decimal | Non
         return read(node.path)
     values = [evaluate(operand, read) for operand in node.operands]
     found = [value for value in values if value is not None]
-    return None if len(found) < len(values) else _apply(node.operator, found)
+    if len(found) < len(values):
+        return None
+    if isinstance(node, Call):
+        return _call(node.function, found)
+    return _apply(node.operator, found)
 
 
 def _apply(operator: Operator, values: list[Decimal]) -> Decimal:
@@ -107,12 +178,42 @@ def _apply(operator: Operator, values: list[Decimal]) -> Decimal:
             return max(values)
 
 
+def _call(function: Function, values: list[Decimal]) -> Decimal:
+    first, *others = values
+    match function:
+        case "ceil":
+            return Decimal(math.ceil(first))
+        case "floor":
+            return Decimal(math.floor(first))
+        case "round":
+            return _half_up(first, int(others[0]) if others else 0)
+        case "if":
+            return others[0] if first else others[1]
+        case _:
+            [second] = others
+            holds = {
+                "<": first < second,
+                "<=": first <= second,
+                ">": first > second,
+                ">=": first >= second,
+                "==": first == second,
+                "!=": first != second,
+            }
+            return Decimal(holds[function])
+
+
+def _half_up(value: Decimal, decimals: int) -> Decimal:
+    size = math.floor(abs(Fraction(value)) * 10**decimals + Fraction(1, 2))
+    return Decimal(size if value > 0 else -size).scaleb(-decimals, EXACT)
+
+
 class _Reader:
     """Reads tokens from left to right, by precedence."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_price: bool) -> None:
         self._tokens = _tokens(text)
         self._at = 0
+        self._is_price = is_price
 
     @property
     def _next(self) -> str:
@@ -132,9 +233,16 @@ class _Reader:
             )
 
     def sum(self, depth: int) -> Node:
-        """Read terms with + and - between them."""
+        """Read terms with + and - between them; in the formula of a price two may be compared."""
         if depth > DEPTH_MAX:
             raise ValueError(f"an expression is nested at most {DEPTH_MAX} deep")
+        node = self._terms(depth)
+        if self._is_price and self._next in _COMPARISONS:
+            comparison: Function = self._take()  # type: ignore[assignment]
+            node = Call(comparison, (node, self._terms(depth)))
+        return node
+
+    def _terms(self, depth: int) -> Node:
         node = self._term(depth)
         while self._next in {"+", "-"}:
             operator: Operator = "+" if self._take() == "+" else "-"
@@ -163,21 +271,23 @@ class _Reader:
         if taken[:1].isdigit():
             return Constant(parse_quantity(taken))
         if taken in {"min", "max"} and self._next == "(":
-            return self._of_several("min" if taken == "min" else "max", depth)
+            return Apply("min" if taken == "min" else "max", self._operands(depth))
+        if self._is_price and taken in _OPERANDS and self._next == "(":
+            return Call(taken, self._operands(depth))  # type: ignore[arg-type]
         if taken[:1].isalpha() or taken[:1] == "_":
             return Field(taken)
         raise ValueError(
             f"{taken!r} is not expected here" if taken else "the expression ends too early"
         )
 
-    def _of_several(self, operator: Operator, depth: int) -> Node:
+    def _operands(self, depth: int) -> tuple[Node, ...]:
         self.expect("(")
         operands = [self.sum(depth + 1)]
         while self._next == ",":
             self._take()
             operands.append(self.sum(depth + 1))
         self.expect(")")
-        return Apply(operator, tuple(operands))
+        return tuple(operands)
 
 
 def _tokens(text: str) -> list[str]:

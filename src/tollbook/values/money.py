@@ -6,8 +6,10 @@ from decimal import (
     ROUND_CEILING,
     ROUND_DOWN,
     ROUND_FLOOR,
+    ROUND_HALF_DOWN,
     ROUND_HALF_EVEN,
     ROUND_HALF_UP,
+    ROUND_UP,
     Context,
     Decimal,
     Inexact,
@@ -16,20 +18,24 @@ from decimal import (
 from fractions import Fraction
 from typing import Final, Literal, Self, get_args
 
-Rounding = Literal["half_even", "half_up", "down", "floor", "ceiling"]
+Rounding = Literal["half_even", "half_up", "half_down", "down", "up", "floor", "ceiling"]
 
 ROUNDINGS: Final[tuple[Rounding, ...]] = get_args(Rounding)
 
 _DECIMAL_ROUNDING: Final[dict[Rounding, str]] = {
     "half_even": ROUND_HALF_EVEN,
     "half_up": ROUND_HALF_UP,
+    "half_down": ROUND_HALF_DOWN,
     "down": ROUND_DOWN,
+    "up": ROUND_UP,
     "floor": ROUND_FLOOR,
     "ceiling": ROUND_CEILING,
 }
 
-# Wide enough for a 38-digit quantity times a 12-decimal price, exactly.
-EXACT: Final = Context(prec=80, traps=[Inexact])
+# Wide enough for a 38-digit quantity times a 12-decimal price and every factor that the steps of a
+# price may multiply it with, exactly.
+DIGITS_MAX: Final = 500
+EXACT: Final = Context(prec=DIGITS_MAX, traps=[Inexact])
 
 # ISO 4217:2015, by the number of decimals of the minor unit.
 _CURRENCIES: Final[dict[int, str]] = {
@@ -130,7 +136,7 @@ def settle(precise: Precise, rounding: Rounding = "half_even") -> Settled:
     bias over many lines).
     """
     exponent = minor_exponent(precise.currency)
-    with localcontext(Context(prec=80)):
+    with localcontext(Context(prec=DIGITS_MAX)):
         rounded = precise.value.quantize(
             Decimal(1).scaleb(-exponent), rounding=_DECIMAL_ROUNDING[rounding]
         )
@@ -199,3 +205,11 @@ def sum_money(amounts: Sequence[Money], currency: str) -> Money:
     for amount in amounts:
         total = total + amount
     return total
+
+
+def sum_precise(amounts: Sequence[Precise]) -> Precise:
+    """Add exact amounts of one currency; there must be at least one."""
+    first, *others = amounts
+    for amount in others:
+        first = first + amount
+    return first

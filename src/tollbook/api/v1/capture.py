@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from tollbook.api.context import Actor, AppHere, ExactJson, Identifier, InTransaction, raw_body
-from tollbook.api.typed import one
+from tollbook.api.typed import many, one
 from tollbook.app import App
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step
@@ -128,6 +128,7 @@ def void_event(
 @router.post(
     "/v1/events/{event_id}/amend",
     summary="Let a new event stand for it",
+    responses=one("Amended"),
     openapi_extra=_AMENDMENT,
 )
 def amend(
@@ -177,13 +178,13 @@ def backfill(
     return to_builtins(done)
 
 
-@router.get("/v1/backfills", summary="List back-fills")
+@router.get("/v1/backfills", summary="List back-fills", responses=many("Backfill"))
 def backfills(connection: InTransaction) -> Any:
     """Return all back-fills, the latest first."""
     return to_builtins(list_backfills(connection))
 
 
-@router.get("/v1/backfills/{backfill_id}", summary="Show a back-fill")
+@router.get("/v1/backfills/{backfill_id}", summary="Show a back-fill", responses=one("Backfill"))
 def show_backfill(backfill_id: Identifier, connection: InTransaction) -> Any:
     """Return one back-fill."""
     return to_builtins(get_backfill(connection, backfill_id))

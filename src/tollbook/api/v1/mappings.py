@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from tollbook.api.context import AppHere, ExactJson, Identifier, InTransaction
+from tollbook.api.typed import one
 from tollbook.errors import Rejected
 from tollbook.runtime.mapping_preview import rehearse_stored, run_preview
 from tollbook.runtime.sample import FORMATS, read_stream
@@ -51,7 +52,10 @@ _BODY: Final[dict[str, Any]] = {
 
 
 @router.post(
-    "/v1/source-mappings/{mapping_id}/preview", summary="Preview a mapping", openapi_extra=_BODY
+    "/v1/source-mappings/{mapping_id}/preview",
+    summary="Preview a mapping",
+    responses=one("Preview"),
+    openapi_extra=_BODY,
 )
 def preview_mapping(
     mapping_id: Identifier, body: ExactJson, app: AppHere, connection: InTransaction

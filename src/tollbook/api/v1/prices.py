@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from tollbook.api.context import ExactJson
 from tollbook.errors import Rejected
 from tollbook.flow.rate.evaluate import evaluate, shown
+from tollbook.flow.rate.used import KEYS
 
 router = APIRouter(tags=["prices"])
 
@@ -17,10 +18,21 @@ _BODY: Final[dict[str, Any]] = {
             "application/json": {
                 "schema": {
                     "type": "object",
-                    "required": ["price", "quantity"],
+                    "required": ["price"],
                     "properties": {
                         "price": {"type": "object", "description": "As in a price book."},
                         "quantity": {"type": ["string", "number"]},
+                        "events": {
+                            "type": ["string", "number", "array"],
+                            "description": "How many events, or each with quantity and amount.",
+                        },
+                        "amount": {"type": ["string", "number"]},
+                        "cells": {"type": "array", "items": {"type": "object"}},
+                        "windows": {"type": "array", "items": {"type": ["string", "number"]}},
+                        "before": {
+                            "type": ["string", "number", "object"],
+                            "description": "What was used earlier in the same span.",
+                        },
                     },
                 },
                 "example": {
@@ -36,6 +48,7 @@ _BODY: Final[dict[str, Any]] = {
 @router.post("/v1/price-evaluations", summary="Rate a quantity", openapi_extra=_BODY)
 def evaluate_price(body: ExactJson) -> Any:
     """Return the working, the exact amount and what is payable: the code path of production."""
-    if not body.keys() >= {"price", "quantity"}:
+    used = {key: body[key] for key in KEYS if key in body}
+    if "price" not in body or not used:
         raise Rejected("api.incomplete", "The body must have a price and a quantity.")
-    return shown(evaluate(body["price"], body["quantity"], name="price"))
+    return shown(evaluate(body["price"], used, before=body.get("before"), name="price"))

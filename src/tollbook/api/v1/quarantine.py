@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from tollbook.api.context import Actor, AppHere, Identifier, InTransaction, Limit
+from tollbook.api.typed import many, one
 from tollbook.errors import Rejected
 from tollbook.flow.capture import step, store
 from tollbook.flow.capture.quarantine.step import discard_all
@@ -71,7 +72,7 @@ def _which(
 WhichHere = Annotated[Which, Depends(_which)]
 
 
-@router.get("/v1/quarantine", summary="List refused events")
+@router.get("/v1/quarantine", summary="List refused events", responses=many("Quarantined"))
 def list_quarantine(
     connection: InTransaction,
     which: WhichHere,
@@ -82,7 +83,9 @@ def list_quarantine(
     return [_shown(one) for one in find(connection, which, after=after, limit=limit)]
 
 
-@router.get("/v1/quarantine/causes", summary="Count refused events by cause")
+@router.get(
+    "/v1/quarantine/causes", summary="Count refused events by cause", responses=many("RefusedCause")
+)
 def list_causes(
     app: AppHere,
     connection: InTransaction,
@@ -121,7 +124,9 @@ def discard_many(body: Chosen, app: AppHere, connection: InTransaction, by: Acto
     return {"discarded": closed}
 
 
-@router.get("/v1/quarantine/{quarantine_id}", summary="Show a refused event")
+@router.get(
+    "/v1/quarantine/{quarantine_id}", summary="Show a refused event", responses=one("Quarantined")
+)
 def show_quarantined(quarantine_id: Identifier, connection: InTransaction) -> Any:
     """Return a refused event with its raw bytes."""
     found = store.get_quarantined(connection, quarantine_id)
@@ -149,7 +154,9 @@ def correct(
     )
 
 
-@router.post("/v1/quarantine/{quarantine_id}/replay", summary="Try it again")
+@router.post(
+    "/v1/quarantine/{quarantine_id}/replay", summary="Try it again", responses=one("Answer")
+)
 def replay(
     quarantine_id: Identifier, body: Reason, app: AppHere, connection: InTransaction, by: Actor
 ) -> Any:

@@ -13,6 +13,7 @@ from tollbook.api.context import (
     MonthMaybe,
     parse_month,
 )
+from tollbook.api.typed import many, one
 from tollbook.errors import Rejected
 from tollbook.flow.capture.completeness.step import gaps, override_gap, set_watermark
 from tollbook.flow.capture.completeness.store import watermarks
@@ -62,7 +63,7 @@ def declare(
     return to_builtins(found)
 
 
-@router.get("/v1/watermarks", summary="List watermarks")
+@router.get("/v1/watermarks", summary="List watermarks", responses=many("Watermark"))
 def list_watermarks(connection: InTransaction) -> Any:
     """Return up to when each source is complete, in order of source."""
     return to_builtins(watermarks(connection))
@@ -99,7 +100,7 @@ def override(body: Overriding, app: AppHere, connection: InTransaction, by: Acto
     )
 
 
-@router.get("/v1/reports/leakage", summary="Where usage may be lost")
+@router.get("/v1/reports/leakage", summary="Where usage may be lost", responses=one("Leakage"))
 def report_leakage(
     app: AppHere,
     connection: InTransaction,
@@ -122,7 +123,7 @@ def report_leakage(
     return to_builtins(found)
 
 
-@router.get("/v1/reports/late", summary="What came late")
+@router.get("/v1/reports/late", summary="What came late", responses=one("LateReport"))
 def report_late(month: MonthHere, connection: InTransaction) -> Any:
     """Count the events of a month that came after it was metered or invoiced."""
     return to_builtins(late_events(connection, month))

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from tollbook.api.context import Actor, AppHere, Identifier, InTransaction, MonthHere
+from tollbook.api.typed import many
 from tollbook.flow.capture.sealing import step
 from tollbook.flow.capture.sealing.store import holds
 from tollbook.flow.capture.segments.store import list_segments
@@ -47,7 +48,7 @@ class Confirmation(BaseModel):
     take_back: bool = Field(default=False, description="Take the request back.")
 
 
-@router.get("/v1/segments", summary="List the files of sealed days")
+@router.get("/v1/segments", summary="List the files of sealed days", responses=many("Segment"))
 def list_all(
     connection: InTransaction, first: date | None = None, until: date | None = None
 ) -> Any:
@@ -61,7 +62,9 @@ def seal_days(body: Through, app: AppHere, by: Actor) -> Any:
     return to_builtins(seal(app.database, app.clock, through=body.through or date.max, by=by))
 
 
-@router.get("/v1/segments/verify", summary="Prove the files of sealed days")
+@router.get(
+    "/v1/segments/verify", summary="Prove the files of sealed days", responses=many("SegmentCheck")
+)
 def verify(connection: InTransaction, first: date | None = None, until: date | None = None) -> Any:
     """Read each file, compare its SHA-256 and its events hashed anew; `wrong` is empty if right."""
     return to_builtins(list(verify_segments(connection, first=first, until=until)))
@@ -103,7 +106,7 @@ def delete(day: date, body: Reason, app: AppHere, by: Actor) -> Any:
     return to_builtins(found)
 
 
-@router.get("/v1/retention-holds", summary="List the days that are held")
+@router.get("/v1/retention-holds", summary="List the days that are held", responses=many("Hold"))
 def list_holds(connection: InTransaction) -> Any:
     """Return the holds that stand, in order of their first day."""
     return to_builtins(holds(connection))
@@ -126,7 +129,9 @@ def release(
     retention.release_hold(connection, hold_id, by=by, reason=body.reason, at=app.clock.now())
 
 
-@router.get("/v1/usage-recount", summary="Recount a month from its events")
+@router.get(
+    "/v1/usage-recount", summary="Recount a month from its events", responses=many("Recounted")
+)
 def recount(month: MonthHere, connection: InTransaction, engine: Engine | None = None) -> Any:
     """Count each usage of a month again straight from its events, on the engine that is named."""
     return to_builtins(recount_month(connection, month, engine=engine))

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from tollbook.api.context import Actor, AppHere, Identifier, InTransaction, Limit
+from tollbook.api.typed import one
 from tollbook.flow.capture.objects import store
 from tollbook.runtime import object_register
 from tollbook.sdk.drops.register import ObjectState
@@ -21,7 +22,11 @@ class ObjectRetry(BaseModel):
     reason: str
 
 
-@router.get("/v1/sources/{name}/objects", summary="List the objects of a source")
+@router.get(
+    "/v1/sources/{name}/objects",
+    summary="List the objects of a source",
+    responses=one("SourceObjects"),
+)
 def list_objects(
     name: Identifier,
     app: AppHere,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from tollbook.api.context import Actor, AppHere, Identifier, InTransaction, Limit
+from tollbook.api.typed import many, one
 from tollbook.flow.capture.sources import store
 from tollbook.runtime import sources
 from tollbook.values.codec import to_builtins
@@ -27,13 +28,13 @@ class Seek(BaseModel):
     reason: str
 
 
-@router.get("/v1/sources", summary="List sources")
+@router.get("/v1/sources", summary="List sources", responses=many("SourceView"))
 def list_sources(app: AppHere, connection: InTransaction) -> Any:
     """Return the configured sources with state, backlog and last failure."""
     return to_builtins(sources.list_sources(connection, app.settings.sources, at=app.clock.now()))
 
 
-@router.get("/v1/sources/{name}", summary="Show a source")
+@router.get("/v1/sources/{name}", summary="Show a source", responses=one("Source"))
 def show_source(
     name: Identifier,
     app: AppHere,

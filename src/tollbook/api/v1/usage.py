@@ -4,13 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 
 from tollbook.api.context import AppHere, InTransaction, Limit, MonthMaybe
+from tollbook.api.typed import many, one
+from tollbook.app import App
 from tollbook.errors import Rejected
 from tollbook.flow.meter.current import Ask
 from tollbook.flow.meter.step import current_usage, events_behind_window
-from tollbook.values.codec import to_builtins
+from tollbook.values.codec import to_builtins, to_json
 from tollbook.values.zone import WindowKind
 
 router = APIRouter(tags=["usage"])
@@ -18,7 +20,7 @@ router = APIRouter(tags=["usage"])
 Instant = Annotated[datetime | None, Query(description="An instant with its offset from UTC.")]
 
 
-def asked(
+async def asked(
     month: MonthMaybe,
     customer: Annotated[str, Query(description="Only this customer.")] = "",
     meter: Annotated[str, Query(description="Only this meter.")] = "",
@@ -46,32 +48,33 @@ def asked(
 AskHere = Annotated[Ask, Depends(asked)]
 
 
-@router.get("/v1/usage/current", summary="Show current usage")
-def current(ask: AskHere, app: AppHere, connection: InTransaction) -> Any:
+@router.get("/v1/usage/current", summary="Show current usage", responses=one("CurrentUsage"))
+def current(ask: AskHere, app: AppHere) -> Response:
     """Return usage with every event acknowledged by now: of a month, of a time, or this month."""
-    return to_builtins(current_usage(connection, known=app.known.view, ask=ask, at=app.clock.now()))
+    return _answer(app, ask)
 
 
-@router.get("/v1/usage/windows", summary="Show current usage by window")
+@router.get(
+    "/v1/usage/windows", summary="Show current usage by window", responses=one("CurrentUsage")
+)
 def by_window(
     ask: AskHere,
     app: AppHere,
-    connection: InTransaction,
     window: Annotated[
         Literal["minute", "hour", "day", "month"],
         Query(description="In the customer's time zone."),
     ] = "day",
-) -> Any:
+) -> Response:
     """Return current usage in windows that tile the time asked for."""
     kind: WindowKind = window
-    return to_builtins(
-        current_usage(
-            connection, known=app.known.view, ask=replace(ask, window=kind), at=app.clock.now()
-        )
-    )
+    return _answer(app, replace(ask, window=kind))
 
 
-@router.get("/v1/usage/events", summary="List the events behind current usage")
+@router.get(
+    "/v1/usage/events",
+    summary="List the events behind current usage",
+    responses=many("EventBehind"),
+)
 def events_behind(
     ask: AskHere,
     app: AppHere,
@@ -89,3 +92,10 @@ def events_behind(
         after=after,
     )
     return to_builtins(found)
+
+
+def _answer(app: App, ask: Ask) -> Response:
+    # All of it in one turn of one thread: each turn waits while events are counted.
+    with app.database.transaction() as connection:
+        found = current_usage(connection, known=app.known.view, ask=ask, at=app.clock.now())
+    return Response(to_json(found), media_type="application/json")

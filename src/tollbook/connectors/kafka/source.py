@@ -79,6 +79,8 @@ class KafkaSource:
         self._committed: dict[Place, int] = {}
         self._end: dict[Place, int] = {}
         self._written_at: dict[Place, int] = {}
+        # Kafka no longer holds their positions; the client gives nothing of them.
+        self._stuck: dict[Place, Blocked] = {}
         self._messages: list[Message] = []
         self._is_held = False
         self._was_placed = False
@@ -162,7 +164,8 @@ class KafkaSource:
             waiting = {
                 place: waits
                 for place, position in self._known_positions().items()
-                if (waits := self._high(place) - max(position, self._end.get(place, 0))) > 0
+                if place not in self._stuck
+                and (waits := self._high(place) - max(position, self._end.get(place, 0))) > 0
             }
         except (KafkaException, Failure):
             return Backlog()
@@ -173,6 +176,10 @@ class KafkaSource:
         ages = [now_ms - self._written_at[place] for place in waiting if place in self._written_at]
         oldest = max(ages, default=None) if waiting else 0
         return Backlog(sum(waiting.values()), None if oldest is None else max(0.0, oldest / 1000))
+
+    def stuck(self) -> Mapping[str, Failure]:
+        """Return the partitions whose positions Kafka no longer holds."""
+        return {_lane(*place): why for place, why in self._stuck.items()}
 
     def close(self) -> None:
         """Leave the group."""
@@ -219,6 +226,7 @@ class KafkaSource:
         self._unplaced = None
         for known in (self._next, self._committed, self._end, self._written_at):
             known.clear()
+        self._stuck.clear()
         self._messages.clear()
         self._is_held = False
 
@@ -292,7 +300,7 @@ class KafkaSource:
             topic, partition = _at(message)
             lane = _lane(topic, partition)
             low, high = self._watermarks(topic, partition)
-            raise Blocked(
+            self._stuck[topic, partition] = Blocked(
                 "capture.position_gone",
                 f"We stand at {self._next.get((topic, partition))} of {lane}, but Kafka holds only "
                 f"{low} to {high}: the topic lost records or was made anew. Compare with the "

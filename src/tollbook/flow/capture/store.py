@@ -256,14 +256,6 @@ def list_quarantine(
         ).fetchall()
 
 
-def count_quarantine(connection: Connection) -> list[tuple[str, str, int]]:
-    """Return (code, cause, number) of the open refusals, most numerous first."""
-    return connection.execute(
-        """select code, cause, count(*)::int from quarantine where state = 'open'
-           group by code, cause order by count(*) desc, code, cause"""
-    ).fetchall()
-
-
 def get_quarantined(
     connection: Connection, quarantine_id: str, *, lock: bool = False
 ) -> Quarantined | None:

@@ -1,34 +1,77 @@
-"""One price as people write it, one quantity: the production rating, without anything stored."""
+"""One price as people write it, one usage: the production rating, without anything stored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from tollbook.errors import Rejected
+from tollbook.flow.rate.accumulate import joined
+from tollbook.flow.rate.committed import Committed
 from tollbook.flow.rate.price import price_usage
+from tollbook.flow.rate.ruled import commitment_of, rules_of
+from tollbook.flow.rate.steps import OF_AMOUNT
+from tollbook.flow.rate.used import detail_of
+from tollbook.flow.rate.working import ZERO
 from tollbook.masterdata.catalog import SINCE_EVER
 from tollbook.masterdata.check_prices import price_problems
 from tollbook.masterdata.documents import documents_to_versions
 from tollbook.records.charge import Charge, PriceVersion
 from tollbook.records.commercial import PriceBook
-from tollbook.records.usage import MeteredUsage
+from tollbook.records.usage import MeteredUsage, UsageDetail
 from tollbook.values.ids import CustomerId, MeterId, UsageId
-from tollbook.values.money import settle
+from tollbook.values.money import Money, Precise, settle
 from tollbook.values.period import Period
-from tollbook.values.quantity import parse_quantity, plain
+from tollbook.values.quantity import plain
 
 # The working of a price does not depend on when: any period will do.
 _PERIOD: Final = Period(datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 2, 1, tzinfo=UTC))
 
 
-def evaluate(written: object, quantity: object, *, name: str = "price") -> Charge:
-    """Rate a quantity against a price written as in a price book, with its currency.
+def evaluate(
+    written: object, quantity: object, *, before: object = None, name: str = "price"
+) -> Charge:
+    """Rate a usage against a price written as in a price book, with its currency.
 
-    Numbers are text, integers or decimals. Raises Rejected `price.invalid`,
-    `price.invalid_quantity`.
+    `quantity` is a number, or a usage with events, amounts, cells or windows (`used.py`); `before`
+    is what was measured earlier in the same span. Numbers are text, integers or decimals. Raises
+    Rejected `price.invalid`, `price.invalid_quantity`, and what the price itself refuses.
     """
-    return price_usage(_usage(_quantity(quantity)), price_of(written, name=name))
+    price = price_of(written, name=name)
+    now = _detail(quantity, price)
+    earlier = None if before is None else _detail(before, price)
+    return price_usage(_usage(now), price, detail=now, before=earlier)
+
+
+def commitment(written: object, quantity: object) -> Committed | None:
+    """Return what the windows of a usage come to; None when the price has no commitment."""
+    price = price_of(written)
+    return commitment_of(_detail(quantity, price), price)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One part of a span that is billed in parts; `payable` is what is owed now, beside the rest."""
+
+    charge: Charge
+    payable: Money
+
+
+def slices(written: object, usages: Sequence[object]) -> list[Slice]:
+    """Rate usages one after the other, each as what it adds to those before it."""
+    price = price_of(written)
+    found: list[Slice] = []
+    before: UsageDetail | None = None
+    charged, paid = Precise(ZERO, price.currency), Money(0, price.currency)
+    for usage in usages:
+        now = _detail(usage, price)
+        charge = price_usage(_usage(now), price, detail=now, before=before)
+        charged = charged + charge.amount
+        payable = settle(charged, price.rounding).money
+        found.append(Slice(charge, payable - paid))
+        paid = payable
+        before = now if before is None else joined(before, now)
+    return found
 
 
 def price_of(written: object, *, name: str = "price") -> PriceVersion:
@@ -76,24 +119,22 @@ def shown(charge: Charge) -> dict[str, Any]:
     }
 
 
-def _quantity(value: object) -> Decimal:
-    try:
-        quantity = parse_quantity(value)
-    except ValueError as error:
-        raise Rejected("price.invalid_quantity", f"Quantity {value!r}: {error}.") from error
-    if quantity < 0:
-        raise Rejected("price.invalid_quantity", f"Quantity {value}: it must not be negative.")
-    return quantity
+def _detail(written: object, price: PriceVersion) -> UsageDetail:
+    detail = detail_of(written)
+    measured = detail.money if price.model in OF_AMOUNT else detail.quantity
+    if measured < ZERO and rules_of(price).negative_usage == "refuse":
+        raise Rejected("price.invalid_quantity", f"Quantity {measured}: it must not be negative.")
+    return detail
 
 
-def _usage(quantity: Decimal) -> MeteredUsage:
+def _usage(detail: UsageDetail) -> MeteredUsage:
     return MeteredUsage(
         usage_id=UsageId("use_eval"),
         customer_id=CustomerId("eval"),
         meter_id=MeterId("eval"),
         period=_PERIOD,
-        quantity=quantity,
-        event_count=0,
+        quantity=detail.quantity,
+        event_count=detail.events,
     )
 
 

@@ -4,9 +4,12 @@ from datetime import date
 from decimal import Decimal
 
 from tollbook.flow.rate.price import price_parts
+from tollbook.flow.rate.ruled import ruled_parts
 from tollbook.flow.rate.working import part
 from tollbook.records.charge import ChargePart, PriceVersion
 from tollbook.records.commercial import Contract, ContractItem
+from tollbook.records.usage import UsageDetail
+from tollbook.values.codec import ABSENT
 from tollbook.values.period import Month, Period, midnight
 
 
@@ -32,6 +35,9 @@ def service_period(
 
 def fee_parts(quantity: Decimal, price: PriceVersion) -> list[ChargePart]:
     """Return the working of a fee: a flat price counts once a unit (seat), others as they do."""
-    if price.model == "flat":
-        return [part("fee", quantity, price.flat_amount)]
-    return price_parts(quantity, price)
+    if price.model != "flat":
+        return price_parts(quantity, price)
+    fee = part("fee", quantity, price.flat_amount)
+    if price.rules is ABSENT:
+        return [fee]
+    return ruled_parts(UsageDetail(quantity), price, model=lambda _detail: [fee])

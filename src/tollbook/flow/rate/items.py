@@ -9,6 +9,7 @@ from tollbook.flow.rate.agreed import contract_charge
 from tollbook.flow.rate.fixed import fee_parts, is_due, service_period
 from tollbook.flow.rate.price import price_usage
 from tollbook.flow.rate.rated import RatedCharge
+from tollbook.flow.rate.ruled import rules_of
 from tollbook.flow.rate.terms import Terms, started_on, terms_of
 from tollbook.flow.rate.working import ZERO
 from tollbook.masterdata.catalog import Catalog
@@ -79,7 +80,8 @@ def _usage_charge(
 ) -> RatedCharge:
     product_id = terms.product.product_id
     usage = known.usages.get((contract.contract_id, product_id, window))
-    if usage is not None and usage.quantity < ZERO:
+    is_refused = rules_of(terms.price).negative_usage == "refuse"
+    if usage is not None and usage.quantity < ZERO and is_refused:
         raise _negative(contract, terms.item, usage)
     charge = price_usage(usage or _no_usage(known, contract, terms, window), terms.price)
     pinned = replace(

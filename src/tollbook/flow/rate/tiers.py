@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from tollbook.flow.rate.working import ONE, ZERO, charge_of, part
-from tollbook.records.charge import Charge, ChargePart, PriceVersion, Tier
+from tollbook.records.charge import Charge, ChargePart, PriceVersion, Tier, TierEdge
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.money import EXACT
 from tollbook.values.quantity import plain
@@ -57,17 +57,19 @@ def unit_parts(quantity: Decimal, price: PriceVersion) -> list[ChargePart]:
 
 
 def _tier_parts(quantity: Decimal, lower: Decimal, tier: Tier, per: Decimal) -> list[ChargePart]:
-    label = _label(lower, tier.up_to)
+    label = tier_label(lower, tier.up_to)
     parts = [part(label, quantity, tier.unit_price, per)]
     if tier.flat_amount != ZERO:
         parts.append(part(f"flat amount {label}", ONE, tier.flat_amount))
     return parts
 
 
-def _label(lower: Decimal, up_to: Decimal | None) -> str:
+def tier_label(lower: Decimal, up_to: Decimal | None, edge: TierEdge = "inclusive") -> str:
+    """Return what a tier is called in the working."""
+    above, until = ("above", "up to") if edge == "inclusive" else ("from", "below")
     bounds = []
     if lower > ZERO or up_to is None:
-        bounds.append(f"above {plain(lower)}")
+        bounds.append(f"{above} {plain(lower)}")
     if up_to is not None:
-        bounds.append(f"up to {plain(up_to)}")
+        bounds.append(f"{until} {plain(up_to)}")
     return " ".join(bounds)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from tollbook.records.charge import Charge, ChargePart, PriceVersion
-from tollbook.records.usage import MeteredUsage
+from tollbook.records.usage import MeteredUsage, UsageDetail
 from tollbook.values.codec import content_hash
 from tollbook.values.ids import ChargeId, derive
 from tollbook.values.money import EXACT, Precise
@@ -33,15 +33,21 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
     return result
 
 
-def charge_of(usage: MeteredUsage, price: PriceVersion, parts: Sequence[ChargePart]) -> Charge:
+def charge_of(
+    usage: MeteredUsage,
+    price: PriceVersion,
+    parts: Sequence[ChargePart],
+    *known: UsageDetail | None,
+) -> Charge:
     """Build the charge of a usage from its working.
 
-    The id names the usage (which names its events by digest) and the whole content of the price.
+    The id names the usage (which names its events by digest), the whole content of the price, and
+    what else was `known`.
     """
+    more = [content_hash(known)] if any(one is not None for one in known) else []
+    hashes = [content_hash(price), *more]
     return Charge(
-        charge_id=ChargeId(
-            derive("chg", "usage", usage.usage_id, price.price_version_id, content_hash(price))
-        ),
+        charge_id=ChargeId(derive("chg", "usage", usage.usage_id, price.price_version_id, *hashes)),
         customer_id=usage.customer_id,
         price_version_id=price.price_version_id,
         period=usage.period,

@@ -27,6 +27,7 @@ from tollbook.storage.segments.columns import (
 from tollbook.values.quantity import TEXT_MAX, parse_quantity, plain
 
 PIECE_ROWS: Final = 100_000
+BLOCK_ROWS: Final = 1_000
 ROW_GROUP_ROWS: Final = 250_000
 _COMPRESSION: Final = "zstd"
 _COMPRESSION_LEVEL: Final = 1
@@ -58,6 +59,14 @@ _DIGITS: Final = ", ".join(f"'{digit}'" for digit in range(10))
 # What a text must look like to be a number; as in the SQL of metering.
 _NUMBER: Final = "[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?"
 _PLAIN_NUMBER: Final = "-?[0-9]+([.][0-9]+)?"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows of a copy as it wrote them, in blocks, and how many they are."""
+
+    blocks: list[bytes]
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,7 @@ def write_files(
             if len(waiting) > 1:
                 waiting[-2].result()
             waiting.append(parsing.submit(_parse, piece, fields))
-            rows += len(piece)
+            rows += piece.rows
             if rows >= rows_max:
                 close_file()
                 rows = 0
@@ -181,21 +190,27 @@ def write_table(path: Path, columns: dict[str, Sequence[Any]], types: dict[str, 
     pq.write_table(pa.table(arrays, schema=schema), path)
 
 
-def _pieces(stream: Iterable[bytes | memoryview], size: int) -> Iterator[list[bytes | memoryview]]:
-    piece: list[bytes | memoryview] = []
+def _pieces(stream: Iterable[bytes | memoryview], size: int) -> Iterator[Piece]:
+    """Yield rows together, at most `size`; few are held as objects of their own at a time."""
+    blocks: list[bytes] = []
+    rows: list[bytes | memoryview] = []
     for row in stream:
-        piece.append(row)
-        if len(piece) == size:
-            yield piece
-            piece = []
-    if piece:
-        yield piece
+        rows.append(row)
+        if len(rows) == BLOCK_ROWS or len(blocks) * BLOCK_ROWS + len(rows) == size:
+            count = len(blocks) * BLOCK_ROWS + len(rows)
+            blocks.append(b"".join(rows))
+            rows.clear()
+            if count == size:
+                yield Piece(blocks, count)
+                blocks = []
+    if blocks or rows:
+        yield Piece([*blocks, b"".join(rows)], len(blocks) * BLOCK_ROWS + len(rows))
 
 
-def _parse(piece: list[bytes | memoryview], fields: Sequence[str]) -> pa.Table:
+def _parse(piece: Piece, fields: Sequence[str]) -> pa.Table:
     types = dict(_TYPES) | {json_column(number): pa.string() for number in range(len(fields))}
     table = pa_csv.read_csv(
-        pa.BufferReader(b"".join(piece)),
+        pa.BufferReader(b"".join(piece.blocks)),
         read_options=pa_csv.ReadOptions(column_names=list(types)),
         # Attributes hold no control character and JSON escapes them: only backslashes are special.
         parse_options=pa_csv.ParseOptions(delimiter="\t", quote_char=False, escape_char="\\"),
@@ -203,8 +218,8 @@ def _parse(piece: list[bytes | memoryview], fields: Sequence[str]) -> pa.Table:
             column_types=types, null_values=[], strings_can_be_null=False
         ),
     )
-    assert table.num_rows == len(piece), "each row of the copy is one event"
-    piece.clear()
+    assert table.num_rows == piece.rows, "each row of the copy is one event"
+    piece.blocks.clear()
     return table
 
 
@@ -266,7 +281,7 @@ def _number_of(column: str, odd: Bounds | None) -> str:
     kind = f"decimal({_WIDE_DIGITS}, {odd.scale})"
     if odd.width <= _SMALL_DIGITS:
         kind = f"decimal({_SMALL_DIGITS}, {odd.scale})"
-    looked_up = f"(select cast(plain as {kind}) from odd where written = {column})"
+    looked_up = f"(select try_cast(plain as {kind}) from odd where written = {column})"
     return f"coalesce(cast({whole} as {kind}), {looked_up})"
 
 

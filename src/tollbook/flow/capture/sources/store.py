@@ -23,6 +23,11 @@ _ADVANCE: Final = """
     where stored.next = %(first)s and not stored.is_done"""
 
 
+def stuck_object(source: str, lane: str) -> str:
+    """Return what the worklist calls a lane that waits for a person."""
+    return f"source:{source}:{lane}"
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where a lane goes on: `next` is not yet stored, `records` were stored, `facts` were told."""

@@ -22,49 +22,78 @@ _KEPT: Final = """
     select customer_id, meter_id, hour, {dimensions}, key, at, h, value, amount, first, second
     from {table} {where}"""
 
-# Questions to answer, as a table; `no` is the position in the list, and [first_day, last_day) are
-# the whole UTC days inside.
+# Questions to answer, as a table; `no` is the position in the list, `part` tells windows apart, and
+# [first_day, last_day) are the whole UTC days inside.
 _QUESTIONS: Final = """
-    unnest(%(no)s::int[], %(customer)s::text[], %(meter)s::text[], %(where)s::jsonb[],
-           %(start)s::timestamptz[], %(end)s::timestamptz[], %(first_day)s::timestamptz[],
-           %(last_day)s::timestamptz[])
-        as w (no, customer_id, meter_id, where_equal, starts_at, ends_at, first_day, last_day)"""
+    unnest(%(no)s::int[], %(part)s::int[], %(customer)s::text[], %(meter)s::text[],
+           %(where)s::jsonb[], %(start)s::timestamptz[], %(end)s::timestamptz[],
+           %(first_day)s::timestamptz[], %(last_day)s::timestamptz[])
+        as w (no, part, customer_id, meter_id, where_equal, starts_at, ends_at, first_day, last_day)"""
 
 # Filled in for each question: the customer, if all are asked for, and the dimensions asked for.
 _GROUPS: Final = "{groups}"
 
 # By a text that sorts, not by an ordered array: that would sort all rows.
 _NEWEST: Final = """
-    substr(max((to_char(latest_at at time zone 'UTC', 'YYYYMMDDHH24MISSUS') || latest_h::text
-                || newest::text) collate "C"), 57)::numeric"""
+    max((to_char(latest_at at time zone 'UTC', 'YYYYMMDDHH24MISSUS') || latest_h::text
+         || newest::text) collate "C")"""
 
+# What no meter asks for is null, and null costs a sum nothing.
 _CHOSEN: Final = """
-    r.events, r.digest_1, r.digest_2,
-    case w.slot when 'total_1' then r.total_1 when 'total_2' then r.total_2
-                when 'total_3' then r.total_3 end as total,
-    case w.slot when 'smallest' then r.smallest end as smallest,
-    case w.slot when 'largest' then r.largest end as largest,
-    case w.slot when 'newest' then r.newest end as newest, r.latest_at, r.latest_h"""
+    r.events, r.digest_1, r.digest_2, case when w.total_1 then r.total_1 end as total_1,
+    case when w.total_2 then r.total_2 end as total_2,
+    case when w.total_3 then r.total_3 end as total_3,
+    r.smallest, r.largest, r.newest, r.latest_at, r.latest_h"""
 
 # An empty customer asks for every customer; they are the first part of the group then.
-_SUMMED: Final = f"""
-    select w.no, {_GROUPS} as groups, {_CHOSEN}
-    from asked w join usage_day r on {{mine}} r.layout = w.layout and r.hour >= w.first_day and r.hour < w.last_day
-         {{inside}}
+_OF_DAYS: Final = f"""
+    select w.part, w.layout, {_CHOSEN} {{named}}
+    from asked w join usage_day r on {{mine}} r.layout = w.layout and r.hour >= w.first_day
+         and r.hour < w.last_day {{inside}}"""
+
+# What lies before and after the whole days; left out where no window has such an edge.
+_BEFORE_DAYS: Final = f"""
     union all
-    select w.no, {_GROUPS}, {_CHOSEN}
+    select w.part, w.layout, {_CHOSEN} {{named}}
     from asked w join usage_hour r on {{mine}} r.layout = w.layout and r.hour >= w.starts_at
-         and r.hour < least(w.first_day, w.ends_at) {{inside}}
+         and r.hour < least(w.first_day, w.ends_at) {{inside}}"""
+
+_AFTER_DAYS: Final = f"""
     union all
-    select w.no, {_GROUPS}, {_CHOSEN}
-    from asked w join usage_hour r on {{mine}} r.layout = w.layout and r.hour >= greatest(w.last_day, w.first_day)
-         and r.hour < w.ends_at {{inside}}"""
+    select w.part, w.layout, {_CHOSEN} {{named}}
+    from asked w join usage_hour r on {{mine}} r.layout = w.layout
+         and r.hour >= greatest(w.last_day, w.first_day) and r.hour < w.ends_at {{inside}}"""
 
 _WAITING: Final = f"""
     union all
-    select w.no, {_GROUPS}, {_CHOSEN}
-    from asked w join usage_delta r on {{mine}} r.layout = w.layout and r.hour >= w.starts_at and r.hour < w.ends_at
-         {{inside}}"""
+    select w.part, w.layout, {_CHOSEN} {{named}}
+    from asked w join usage_delta r on {{mine}} r.layout = w.layout and r.hour >= w.starts_at
+         and r.hour < w.ends_at {{inside}}"""
+
+# Meters of one layout stand in the same rows: a window is read once for all of them.
+_ANSWERED: Final = f"""
+    with question as materialized (
+        select w.*, m.layout, m.slot from {_QUESTIONS} join usage_layout_meter m using (meter_id)
+    ), asked as materialized (
+        select part, layout, customer_id, where_equal, starts_at, ends_at, first_day, last_day,
+               bool_or(slot = 'total_1') as total_1, bool_or(slot = 'total_2') as total_2,
+               bool_or(slot = 'total_3') as total_3
+        from question group by 1, 2, 3, 4, 5, 6, 7, 8
+    ), summed as materialized (
+        select part, layout, array[{{names}}]::text[] as groups, sum(events)::bigint as events,
+               sum(digest_1) as digest_1, sum(digest_2) as digest_2, sum(total_1) as total_1, sum(total_2) as total_2,
+               sum(total_3) as total_3, min(smallest) as smallest, max(largest) as largest,
+               {{newest}} as newest
+        from ({{summed}}) r group by part, layout {{grouped}}
+    )
+    select q.no, s.groups, sum(s.events)::bigint, sum(s.digest_1), sum(s.digest_2),
+           sum(case q.slot when 'total_1' then s.total_1 when 'total_2' then s.total_2
+                           when 'total_3' then s.total_3 end),
+           min(case q.slot when 'smallest' then s.smallest end),
+           max(case q.slot when 'largest' then s.largest end),
+           substr(max(case q.slot when 'newest' then s.newest end collate "C"), 57)::numeric
+    from summed s join question q on q.part = s.part and q.layout = s.layout
+    group by q.no, s.groups order by q.no, s.groups"""
 
 
 def parts_of(
@@ -89,7 +118,7 @@ def parts_of(
         {**_values(questions), **{f"group_{n}": name for n, name in enumerate(group_by)}},
         with_deltas=with_deltas,
         mine="" if every else "r.customer_id = w.customer_id and",
-        groups=_groups(len(group_by), every=every),
+        columns=_columns(len(group_by), every=every),
         # Left out where nothing is asked: the planner thinks that it keeps one row in a thousand.
         inside=(
             "and r.dimensions::jsonb @> w.where_equal"
@@ -114,27 +143,31 @@ class _Asker:
     values: dict[str, Any]
     with_deltas: bool
     mine: str
-    groups: str
+    columns: Sequence[str]
     inside: str
 
     def rows(self) -> list[dict[Group, Parts]]:
         """Return what the numbers in rows say."""
-        summed = (_SUMMED + (_WAITING if self.with_deltas else "")).format(
-            mine=self.mine, groups=self.groups, inside=self.inside
+        periods = [asked.period for asked in self.questions]
+        branches = (
+            _OF_DAYS,
+            _BEFORE_DAYS if any(p.start != _day_of(p.start) for p in periods) else "",
+            _AFTER_DAYS if any(p.end != _day_of(p.end) for p in periods) else "",
+            _WAITING if self.with_deltas else "",
         )
+        # Grouped by plain columns: to make an array of each row and compare those takes longer.
+        names = [f"group_{place}" for place in range(len(self.columns))]
+        named = [f", {c} as {name}" for c, name in zip(self.columns, names, strict=True)]
+        summed = "".join(branches).format(mine=self.mine, named="".join(named), inside=self.inside)
         is_latest = any(asked.meter.aggregation == "latest" for asked in self.questions)
-        newest = _NEWEST if is_latest else "null::numeric"
-        rows = self.connection.execute(
-            f"""with asked as (
-                    select w.*, m.layout, m.slot
-                    from {_QUESTIONS} join usage_layout_meter m using (meter_id)
-                )
-                select no, groups, sum(events)::bigint, sum(digest_1), sum(digest_2), sum(total),
-                       min(smallest), max(largest), {newest}
-                from ({summed}) r
-                group by no, groups order by no, groups""",
-            self.values,
+        newest = _NEWEST if is_latest else "null::text"
+        text = _ANSWERED.format(
+            summed=summed,
+            newest=newest,
+            names=", ".join(names),
+            grouped="".join(f", {name}" for name in names),
         )
+        rows = self.connection.execute(text, self.values).fetchall()
         found: list[dict[Group, Parts]] = [{} for _ in self.questions]
         for no, group, events, first, second, total, smallest, largest, newest in rows:
             found[no][tuple(group)] = Parts(
@@ -230,18 +263,24 @@ class _Asker:
                 dimensions="dimensions::jsonb as dimensions", table="usage_delta_point", where=where
             )
             points = f"{points} union all {waiting}"
-        text = query.format(points=points, mine=self.mine, groups=self.groups)
+        text = query.format(
+            points=points, mine=self.mine, groups=f"array[{', '.join(self.columns)}]::text[]"
+        )
         return self.connection.execute(text, chosen).fetchall()
 
 
-def _groups(dimensions: int, *, every: bool) -> str:
+def _columns(dimensions: int, *, every: bool) -> list[str]:
     names = [f"(r.dimensions)::jsonb ->> %(group_{place})s" for place in range(dimensions)]
-    return f"array[{', '.join(['r.customer_id', *names] if every else names)}]::text[]"
+    return ["r.customer_id", *names] if every else names
 
 
 def _values(questions: Sequence[Question]) -> dict[str, Any]:
+    windows: dict[tuple[Any, ...], int] = {}
+    for asked in questions:
+        windows.setdefault(_window(asked), len(windows))
     return {
         "no": list(range(len(questions))),
+        "part": [windows[_window(asked)] for asked in questions],
         "customer": [asked.customer_id for asked in questions],
         "meter": [asked.meter.meter_id for asked in questions],
         "where": [Jsonb(dict(asked.where)) for asked in questions],
@@ -250,6 +289,10 @@ def _values(questions: Sequence[Question]) -> dict[str, Any]:
         "first_day": [_day_after(asked.period.start) for asked in questions],
         "last_day": [_day_of(asked.period.end) for asked in questions],
     }
+
+
+def _window(asked: Question) -> tuple[Any, ...]:
+    return asked.customer_id, asked.period, tuple(sorted(asked.where.items()))
 
 
 def _day_of(instant: datetime) -> datetime:

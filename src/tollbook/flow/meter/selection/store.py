@@ -9,7 +9,7 @@ from psycopg import sql
 from tollbook.flow.meter.definition import formula
 from tollbook.flow.meter.window import Span
 from tollbook.records.commercial import Filter, Meter
-from tollbook.values.formula import Apply, Constant, Node, fields_of
+from tollbook.values.formula import Apply, Constant, Field, Node, fields_of
 
 _BOUNDS: Final = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<"}
 
@@ -149,8 +149,9 @@ def _formula(text: str) -> sql.Composed:
 def _tree(node: Node) -> sql.Composable:
     if isinstance(node, Constant):
         return sql.SQL("{}::numeric").format(sql.Literal(node.value))
-    if not isinstance(node, Apply):
+    if isinstance(node, Field):
         return _quantity(node.path)
+    assert isinstance(node, Apply), "the expression of a meter has no other functions"
     operands = [_tree(operand) for operand in node.operands]
     if node.operator in {"min", "max"}:
         name = sql.SQL("least" if node.operator == "min" else "greatest")
