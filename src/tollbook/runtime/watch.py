@@ -50,7 +50,7 @@ class Watch:
         for event in looked.raised:
             _LOG.info(
                 event.type,
-                event=event.event_id,
+                event_id=event.event_id,
                 customer=event.customer_id,
                 contract=event.contract_id,
                 alert=event.alert_id,

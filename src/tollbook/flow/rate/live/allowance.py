@@ -4,8 +4,9 @@ from datetime import date
 from decimal import Decimal
 
 from tollbook.errors import Rejected
+from tollbook.flow.rate.ruled import rules_of
 from tollbook.flow.rate.terms import terms_of
-from tollbook.flow.rate.working import ZERO
+from tollbook.flow.rate.working import ZERO, total
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import PriceVersion
 from tollbook.records.commercial import Contract
@@ -23,5 +24,7 @@ def allowance_of(catalog: Catalog, contract: Contract, product_id: str, on: date
 
 
 def included_in(price: PriceVersion) -> Decimal:
-    """Return the units of a price that are free in each billing period."""
-    return price.included
+    """Return the units of a price that are free in each billing period, in all its steps."""
+    steps = rules_of(price).steps
+    free = [step.quantity for step in steps if step.kind == "include" and step.quantity is not None]
+    return total([price.included, *free])
