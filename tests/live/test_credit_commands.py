@@ -25,8 +25,10 @@ def tollbook(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Comma
     def run(*words: str) -> Result:
         return CliRunner().invoke(cli, words)
 
-    (tmp_path / "company.yaml").write_text(json.dumps(documents()))
-    assert run("apply", str(tmp_path / "company.yaml"), "--yes").exit_code == 0
+    (tmp_path / "company").mkdir()
+    (tmp_path / "company" / "all.yaml").write_text(json.dumps(documents()))
+    applied = run("apply", "-f", str(tmp_path / "company"), "--yes", "--reason", "a test")
+    assert applied.exit_code == 0, applied.output
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     used = {"data": {"model": "m", "tokens": 30_000_000}, "time": now}
     (tmp_path / "events.jsonl").write_text(json.dumps(event(1) | used))
