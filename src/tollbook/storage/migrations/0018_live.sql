@@ -1,9 +1,10 @@
 -- Real time: whose usage is watched, what its thresholds say, and what a person decided over them.
 
 -- Customers whose contracts have alerts or prepaid credits. `changes` counts how often summaries of
--- their usage changed; `basis` names the master data they are rated by.
+-- their usage changed, or their credits; `basis` names the master data they are rated by.
 create table usage_watch (
     customer_id  text primary key,
+    contracts    text[] not null,
     basis        text not null,
     changes      bigint not null default 0
 ) with (fillfactor = 50);

@@ -10,15 +10,18 @@ from typing import Final
 from tollbook.flow.meter.window import Window
 from tollbook.flow.rate.items import Refusal
 from tollbook.flow.rate.live.allowance import allowance_of
+from tollbook.flow.rate.prepaid import prepaid
 from tollbook.flow.rate.rated import RatedCharge
-from tollbook.flow.rate.truth import Truth, month_truth
+from tollbook.flow.rate.truth import Elsewhere, Truth, month_truth
 from tollbook.flow.rate.working import ZERO, total
+from tollbook.ledger.credits import NONE, Moved
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import REDUCTIONS, ChargeKind, ChargePart
 from tollbook.records.commercial import Aggregation, Contract
+from tollbook.records.credits import CreditCommand
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.ids import CustomerId
-from tollbook.values.money import EXACT, Money, settle, sum_money
+from tollbook.values.money import Money, settle, sum_money
 from tollbook.values.period import Month, Period
 from tollbook.values.quantity import to_quantity
 from tollbook.values.zone import day_start, zone_named
@@ -55,12 +58,12 @@ class ChargeNow:
 
 @dataclass(frozen=True, slots=True)
 class GrantNow:
-    """Prepaid credits bought together, and what this usage leaves of them; in major units."""
+    """A batch of prepaid credits, and what this usage leaves of it; in credits."""
 
     grant_id: str
     granted: Decimal
     left: Decimal
-    expires_on: date | None
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class ContractNow:
     `total` is what an invoice of this moment comes to, before tax. `charged` is usage and fees after
     discounts, before commitments, minimums and prepaid credits; `projected` what that comes to when
     usage goes on at its pace until the period ends. `used` counts against `committed`. Amounts in
-    major units. `credit_balance` is None without prepaid credits, or when something waits.
+    major units; `credit_balance` in credits, None without any or when something waits.
     """
 
     contract_id: str
@@ -138,7 +141,8 @@ class Part:
 class Carried:
     """What earlier periods mean for one: balances of grants, discounts given, usage of the year."""
 
-    balances: Mapping[str, Decimal] = field(default_factory=dict)
+    balances: Mapping[str, Moved] = field(default_factory=dict)
+    commands: Sequence[CreditCommand] = ()
     given: Mapping[str, Money] = field(default_factory=dict)
     used: Money | None = None
 
@@ -146,14 +150,16 @@ class Carried:
         """Add a period that nobody has rated yet."""
         balances, given = dict(self.balances), dict(self.given)
         for by_grant in truth.by_grant.values():
-            for grant_id, amount in by_grant.items():
-                balances[grant_id] = EXACT.add(balances.get(grant_id, ZERO), amount)
+            for block_id, moved in by_grant.items():
+                balances[block_id] = balances.get(block_id, NONE) + moved
         for one in _of_currency(truth, currency):
             rule = one.charge.rule_id
             if one.charge.kind == "discount":
                 given[rule] = given.get(rule, Money(0, currency)) + _money(one)
         used = self.used or Money(0, currency)
-        return Carried(balances, given, used + net_usage(truth, currency) if with_usage else used)
+        if with_usage:
+            used += net_usage(truth, currency)
+        return Carried(balances, self.commands, given, used)
 
 
 def running_month(catalog: Catalog, contract: Contract, at: datetime) -> Month:
@@ -165,10 +171,13 @@ def running_month(catalog: Catalog, contract: Contract, at: datetime) -> Month:
 def truth_of(part: Part, usages: Sequence[MeteredUsage], carried: Carried) -> Truth:
     """Return everything that a contract owes for a period, from its usage so far."""
     key = part.contract.contract_id
-    used = {} if carried.used is None else {key: carried.used}
-    return month_truth(
-        part.catalog, part.month, usages, {key: carried.balances}, {key: carried.given}, used
+    elsewhere = Elsewhere(
+        credit_balances={key: carried.balances},
+        credit_commands={key: carried.commands},
+        discounts_given={key: carried.given},
+        used_before={} if carried.used is None else {key: carried.used},
     )
+    return month_truth(part.catalog, part.month, usages, elsewhere)
 
 
 def contract_now(
@@ -182,7 +191,7 @@ def contract_now(
     truth = truth_of(part, usages, carried)
     rated = _of_currency(truth, currency)
     waits = tuple(_waits(refusal) for refusal in truth.refusals)
-    grants = () if waits else _grants(contract, truth, carried, on=_day(part, at))
+    grants = () if waits else _grants(part, contract, truth, carried, at)
     # What is used is known of each product; what is computed from all of them is not.
     ahead = truth_of(part, _at_this_pace(part, usages, at), carried)
     return ContractNow(
@@ -203,7 +212,9 @@ def contract_now(
         allowances=tuple(_allowances(part, usages, at)),
         grants=grants,
         credit_balance=(
-            total(grant.left for grant in grants) if contract.credits and not waits else None
+            total(grant.left for grant in grants)
+            if not waits and (contract.credits or carried.commands)
+            else None
         ),
         waits=waits,
     )
@@ -274,13 +285,17 @@ def _microseconds(length: timedelta) -> int:
 
 
 def _grants(
-    contract: Contract, truth: Truth, carried: Carried, *, on: date
+    part: Part, contract: Contract, truth: Truth, carried: Carried, at: datetime
 ) -> tuple[GrantNow, ...]:
+    """Return the batches of credits that could pay now, with what this usage leaves of them."""
     left = carried.plus(truth, currency=contract.currency, with_usage=False).balances
+    credit = prepaid(contract, part.month, part.zone, carried.commands)
     return tuple(
-        GrantNow(grant.grant_id, grant.amount, left.get(grant.grant_id, ZERO), grant.expires_on)
-        for grant in contract.credits
-        if grant.granted_on <= on and (grant.expires_on is None or grant.expires_on >= on)
+        GrantNow(one.block_id, one.amount, left[one.block_id].amount, one.expires_at)
+        for one in credit.blocks
+        if one.block_id in left
+        and one.starts_at <= at
+        and all(end is None or at < end for end in (one.expires_at, one.voided_at))
     )
 
 
@@ -325,7 +340,3 @@ def _line(rated: RatedCharge) -> ChargeNow:
 
 def _waits(refusal: Refusal) -> Waits:
     return Waits(refusal.product_id, refusal.failure.code, refusal.failure.message)
-
-
-def _day(part: Part, at: datetime) -> date:
-    return at.astimezone(zone_named(part.zone)).date()

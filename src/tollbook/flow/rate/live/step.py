@@ -29,7 +29,6 @@ from tollbook.flow.rate.live.thresholds import event_of, holding
 from tollbook.flow.rate.terms import started_on
 from tollbook.flow.rate.truth import year_spans
 from tollbook.flow.rate.working import total
-from tollbook.ledger.credit_store import balances_without
 from tollbook.masterdata.by_customer import ByCustomer
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.alert import (
@@ -201,7 +200,11 @@ def look(connection: Connection, *, known: KnownOf, at: datetime) -> Looked:
 
 def watch_customers(connection: Connection, customers: ByCustomer) -> None:
     """Watch exactly the customers whose contracts have alerts or prepaid credits."""
-    store.watch(connection, {key: customers.basis_of(key) for key in customers.watched})
+    wanted = [
+        store.Watching(key, customers.contracts_of(key), customers.basis_of(key))
+        for key in customers.watched
+    ]
+    store.watch(connection, wanted)
 
 
 def credit_control(
@@ -373,13 +376,15 @@ def _carried(
         mine = {key: part for key, part in of_month.items() if key in earlier}
         if not mine:
             continue
-        ids = list(mine)
         since: dict[str, Month] = {}
         for part in mine.values():
             since |= year_spans(part.catalog, month)
-        balances = balances_without(connection, month, contracts=ids)
-        given = rate_store.discounts_given(connection, month, contracts=ids)
-        used = rate_store.used_before(connection, since, month)
-        for key in ids:
-            found[key] = Carried(balances.get(key, {}), given.get(key, {}), used.get(key))
+        known = rate_store.elsewhere(connection, since, month, contracts=list(mine))
+        for key in mine:
+            found[key] = Carried(
+                known.credit_balances.get(key, {}),
+                known.credit_commands.get(key, ()),
+                known.discounts_given.get(key, {}),
+                known.used_before.get(key),
+            )
     return found

@@ -1,6 +1,6 @@
 """The SQL of who is watched, what thresholds said, and what a person decided over them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import Any, Final
@@ -27,19 +27,45 @@ class Due:
     basis: str
 
 
-def watch(connection: Connection, wanted: Mapping[str, str]) -> None:
-    """Watch exactly these customers; each comes with the name of the master data it is rated by."""
-    values = {"customers": list(wanted), "bases": list(wanted.values())}
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """A customer to watch, its contracts, and the name of the master data it is rated by."""
+
+    customer_id: str
+    contracts: tuple[str, ...]
+    basis: str
+
+
+def watch(connection: Connection, wanted: Sequence[Watching]) -> None:
+    """Watch exactly these customers."""
+    values = {
+        "customers": [one.customer_id for one in wanted],
+        "contracts": Jsonb([list(one.contracts) for one in wanted]),
+        "bases": [one.basis for one in wanted],
+    }
     for table in ("usage_watch", "credit_standing"):
         connection.execute(
             f"delete from {table} where not customer_id = any(%(customers)s)", values
         )
     connection.execute(
-        """insert into usage_watch as w (customer_id, basis)
-           select * from unnest(%(customers)s::text[], %(bases)s::text[]) order by 1
-           on conflict (customer_id) do update set basis = excluded.basis
+        """insert into usage_watch as w (customer_id, contracts, basis)
+           select c.customer_id, array(select jsonb_array_elements_text(l.contracts)), c.basis
+           from unnest(%(customers)s::text[], %(bases)s::text[])
+               with ordinality as c (customer_id, basis, place)
+           join jsonb_array_elements(%(contracts)s) with ordinality as l (contracts, place)
+               using (place)
+           order by 1
+           on conflict (customer_id) do update
+               set basis = excluded.basis, contracts = excluded.contracts
                where w.basis <> excluded.basis""",
         values,
+    )
+
+
+def note_change(connection: Connection, contract_id: str) -> None:
+    """Have the customer of a contract looked at, if it is watched."""
+    connection.execute(
+        "update usage_watch set changes = changes + 1 where %s = any(contracts)", [contract_id]
     )
 
 
