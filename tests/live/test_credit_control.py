@@ -101,10 +101,8 @@ def test_all_states_are_listed(watched: Watched) -> None:
 
 
 def test_a_key_that_only_reads_may_not_block(watched: Watched) -> None:
-    made = watched.api.post(
-        "/v1/access/keys",
-        {"name": "gateway", "scopes": [Scope.USAGE_READ.value], "reason": "a test"},
-    )
+    wanted = {"name": "gateway", "scopes": [Scope.USAGE_READ.value], "reason": "a test"}
+    made = watched.api.client.post("/v1/access/keys", json=wanted).json()
     bearer = {"authorization": f"Bearer {made['secret']}"}
     path = "/v1/customers/eve"
 
@@ -114,6 +112,23 @@ def test_a_key_that_only_reads_may_not_block(watched: Watched) -> None:
     )
 
     assert (may.status_code, block.status_code) == (200, 403)
+
+
+def test_credits_that_a_person_gives_let_a_customer_go_on(watched: Watched) -> None:
+    watched.use("bob", 10)
+    watched.look()
+    blocked = watched.control("bob")["state"]
+
+    grant = {"id": "bob-gift", "amount": 20, "kind": "promotional", "granted_on": "2023-11-15"}
+    given = watched.api.client.post(
+        "/v1/contracts/bob-1/credits", json={"grant": grant, "reason": "goodwill"}
+    )
+    assert given.is_success, given.text
+    watched.look()
+
+    assert blocked == "blocked"
+    assert watched.control("bob")["state"] == "ok"
+    assert watched.may("bob", "tokens")["credit_balance"] == "20.00"
 
 
 def topped_up() -> object:

@@ -47,5 +47,5 @@ def _subject(alert: Alert, contract: Contract, catalog: Catalog) -> Iterator[str
         yield "`product:` is for an alert that watches an allowance."
     if alert.watches == "commitment" and contract.commitment is None:
         yield "the contract has no commitment."
-    if alert.watches in {"credits", "balance"} and not contract.credits:
-        yield "the contract has no prepaid credits."
+    if alert.watches in {"credits", "balance"} and not contract.credit_product_id:
+        yield "the contract sells no prepaid credits."

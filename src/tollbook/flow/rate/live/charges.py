@@ -12,7 +12,8 @@ from tollbook.flow.rate.items import Refusal
 from tollbook.flow.rate.live.allowance import allowance_of
 from tollbook.flow.rate.prepaid import prepaid
 from tollbook.flow.rate.rated import RatedCharge
-from tollbook.flow.rate.truth import Elsewhere, Truth, month_truth
+from tollbook.flow.rate.terms import started_on
+from tollbook.flow.rate.truth import Elsewhere, Truth, month_truth, year_spans
 from tollbook.flow.rate.working import ZERO, total
 from tollbook.ledger.credits import NONE, Moved
 from tollbook.masterdata.catalog import Catalog
@@ -238,14 +239,19 @@ def net_usage(truth: Truth, currency: str) -> Money:
     )
 
 
-def carries(contract: Contract) -> bool:
-    """Tell whether earlier periods mean anything for what a contract owes."""
-    commitment = contract.commitment
-    return bool(
-        contract.credits
-        or (commitment is not None and commitment.annual_amount is not None)
-        or any(rule.unused == "carry" for rule in contract.adjustments)
-    )
+def carries_since(part: Part) -> Month | None:
+    """Return the first month that means anything for what a contract owes now; None when none does.
+
+    `part.contract` must have the grants that were ordered beside it.
+    """
+    contract = part.contract
+    started = Month.of(started_on(part.catalog, contract))
+    found = list(year_spans(part.catalog, part.month).values())
+    found += [started for rule in contract.adjustments if rule.unused == "carry"]
+    for grant in contract.credits:
+        day = grant.granted_on or (grant.granted_at.date() if grant.granted_at else None)
+        found.append(Month.of(day) if day is not None else started)
+    return max(min(found), started) if found else None
 
 
 def _allowances(part: Part, usages: Sequence[MeteredUsage], at: datetime) -> list[AllowanceNow]:

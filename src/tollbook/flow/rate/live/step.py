@@ -19,16 +19,17 @@ from tollbook.flow.rate.live.charges import (
     Carried,
     ContractNow,
     Part,
-    carries,
+    carries_since,
     contract_now,
     running_month,
     truth_of,
 )
 from tollbook.flow.rate.live.control import control_of
 from tollbook.flow.rate.live.thresholds import event_of, holding
-from tollbook.flow.rate.terms import started_on
 from tollbook.flow.rate.truth import year_spans
 from tollbook.flow.rate.working import total
+from tollbook.ledger.credit_commands import with_commands
+from tollbook.ledger.credit_store import commands
 from tollbook.masterdata.by_customer import ByCustomer
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.alert import (
@@ -47,7 +48,7 @@ from tollbook.values.period import Month
 from tollbook.worklist.holding import Held, hold
 
 # So far back are periods that nobody rated yet looked at for what they take of credits.
-OPEN_PERIODS_MAX: Final = 12
+OPEN_PERIODS_MAX: Final = 60
 # What moves without usage is looked at again: a pace falls, gauges grow, past months are rated.
 LOOK_AGAIN: Final = timedelta(minutes=1)
 LOOK_SELDOM: Final = timedelta(hours=1)
@@ -337,15 +338,25 @@ def _in_force(catalog: Catalog, contract_id: str, at: datetime) -> Contract:
 
 def _open_parts(connection: Connection, running: Sequence[Part]) -> dict[str, list[Part]]:
     """Return the earlier periods that nobody rated, for contracts to which they mean something."""
-    carrying = {p.contract.contract_id: p for p in running if carries(p.contract)}
-    charged = store.last_charged(connection, list(carrying)) if carrying else {}
+    ordered = commands(connection)
+    since: dict[str, Month] = {}
+    for part in running:
+        key = part.contract.contract_id
+        known = replace(part, contract=with_commands(part.contract, ordered.get(key, ())))
+        first = carries_since(known)
+        if first is not None:
+            since[key] = first
+    charged = store.last_charged(connection, list(since)) if since else {}
     found: dict[str, list[Part]] = {}
-    for key, part in carrying.items():
-        month = part.month.plus(-1)
-        last = charged.get(key)
-        first = Month.of(started_on(part.catalog, part.contract))
+    for part in running:
+        key = part.contract.contract_id
+        if key not in since:
+            continue
+        month, last = part.month.plus(-1), charged.get(key)
         mine: list[Part] = []
-        while month >= first and (last is None or month > last) and len(mine) < OPEN_PERIODS_MAX:
+        while month >= since[key] and (last is None or month > last):
+            if len(mine) == OPEN_PERIODS_MAX:
+                break
             mine.append(replace(part, month=month, windows=tuple(windows(part.catalog, month))))
             month = month.plus(-1)
         found[key] = mine[::-1]
