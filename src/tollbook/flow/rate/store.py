@@ -8,11 +8,14 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from tollbook.flow.rate.detail.store import known_of
 from tollbook.flow.rate.difference import Earlier
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
-from tollbook.flow.rate.truth import Elsewhere
+from tollbook.flow.rate.truth import Elsewhere, year_spans
 from tollbook.ledger.credit_store import balances_without, commands
+from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import Charge, ChargePart, PriceVersion
+from tollbook.records.usage import MeteredUsage
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.codec import from_builtins, to_builtins
@@ -99,21 +102,22 @@ def counted_with(connection: Connection, charge_id: str) -> list[RatedCharge]:
 
 def elsewhere(
     connection: Connection,
-    since: Mapping[str, Month],
+    catalog: Catalog,
+    usages: Iterable[MeteredUsage],
     month: Month,
     *,
     contracts: Sequence[str] | None = None,
 ) -> Elsewhere:
-    """Return what counts in a month of what was decided outside it.
+    """Return what counts in a month beside the quantities that were metered in it.
 
-    `since` is the first month of its contract year for each contract that commits to a year. Of
-    these contracts only, where some are named.
+    Of these contracts only, where some are named.
     """
     return Elsewhere(
         credit_balances=balances_without(connection, month, contracts=contracts),
         credit_commands=commands(connection),
         discounts_given=discounts_given(connection, month, contracts=contracts),
-        used_before=used_before(connection, since, month),
+        used_before=used_before(connection, year_spans(catalog, month), month),
+        known_uses=known_of(connection, catalog, month, usages),
     )
 
 

@@ -8,11 +8,11 @@ from fractions import Fraction
 from typing import Final
 
 from tollbook.flow.meter.window import Window
-from tollbook.flow.rate.items import Refusal
+from tollbook.flow.rate.detail.need import Key, Known
 from tollbook.flow.rate.live.allowance import allowance_of
 from tollbook.flow.rate.prepaid import prepaid
 from tollbook.flow.rate.rated import RatedCharge
-from tollbook.flow.rate.terms import started_on
+from tollbook.flow.rate.terms import Refusal, started_on
 from tollbook.flow.rate.truth import Elsewhere, Truth, month_truth, year_spans
 from tollbook.flow.rate.working import ZERO, total
 from tollbook.ledger.credits import NONE, Moved
@@ -21,6 +21,8 @@ from tollbook.records.charge import REDUCTIONS, ChargeKind, ChargePart
 from tollbook.records.commercial import Aggregation, Contract
 from tollbook.records.credits import CreditCommand
 from tollbook.records.usage import MeteredUsage
+from tollbook.values.calendar import Days
+from tollbook.values.grid import DAY
 from tollbook.values.ids import CustomerId
 from tollbook.values.money import Money, settle, sum_money
 from tollbook.values.period import Month, Period
@@ -89,7 +91,7 @@ class Waits:
 class ContractNow:
     """What a contract owes so far in its running billing period, days of its zone.
 
-    `total` is what an invoice of this moment comes to, before tax. `charged` is usage and fees after
+    `charges` is what the month `billed_in` bills, the one in which the period ends; `total` is what an invoice of this moment comes to, before tax. `charged` is usage and fees after
     discounts, before commitments, minimums and prepaid credits; `projected` what that comes to when
     usage goes on at its pace until the period ends. `used` counts against `committed`. Amounts in
     major units; `credit_balance` in credits, None without any or when something waits.
@@ -101,6 +103,7 @@ class ContractNow:
     bill_to: CustomerId
     currency: str
     zone: str
+    billed_in: str
     starts_on: date
     ends_before: date
     charges: tuple[ChargeNow, ...]
@@ -139,6 +142,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What was counted in a period, and what some prices look at beyond quantities."""
+
+    usages: tuple[MeteredUsage, ...]
+    known: Mapping[Key, Known]
+
+
+@dataclass(frozen=True, slots=True)
 class Carried:
     """What earlier periods mean for one: balances of grants, discounts given, usage of the year."""
 
@@ -163,13 +174,22 @@ class Carried:
         return Carried(balances, self.commands, given, used)
 
 
-def running_month(catalog: Catalog, contract: Contract, at: datetime) -> Month:
-    """Return the month whose billing period runs at an instant, where the contract's days begin."""
+def running_days(catalog: Catalog, contract: Contract, at: datetime) -> Days | None:
+    """Return the days of the billing period that runs at an instant, where its days begin."""
     zone = catalog.zone(contract.customer_id, contract)
-    return Month.of(at.astimezone(zone_named(zone)).date())
+    today = at.astimezone(zone_named(zone)).date()
+    found = catalog.billing_periods(contract.contract_id, Days(today, today + DAY))
+    return next((period.days for period in found), None)
 
 
-def truth_of(part: Part, usages: Sequence[MeteredUsage], carried: Carried) -> Truth:
+def running_month(catalog: Catalog, contract: Contract, at: datetime) -> Month:
+    """Return the month that bills the period which runs at an instant: the one in which it ends."""
+    days = running_days(catalog, contract, at)
+    zone = catalog.zone(contract.customer_id, contract)
+    return Month.of(days.last if days else at.astimezone(zone_named(zone)).date())
+
+
+def truth_of(part: Part, counts: Counts, carried: Carried) -> Truth:
     """Return everything that a contract owes for a period, from its usage so far."""
     key = part.contract.contract_id
     elsewhere = Elsewhere(
@@ -177,24 +197,26 @@ def truth_of(part: Part, usages: Sequence[MeteredUsage], carried: Carried) -> Tr
         credit_commands={key: carried.commands},
         discounts_given={key: carried.given},
         used_before={} if carried.used is None else {key: carried.used},
+        known_uses=counts.known,
     )
-    return month_truth(part.catalog, part.month, usages, elsewhere)
+    return month_truth(part.catalog, part.month, counts.usages, elsewhere)
 
 
 def contract_now(
-    part: Part, usages: Sequence[MeteredUsage], carried: Carried, *, at: datetime
+    part: Part, counts: Counts, carried: Carried, *, at: datetime
 ) -> ContractNow | None:
     """Return what a contract owes so far; None when it is not in force in the running period."""
     segments = tuple(part.catalog.contract_segments(part.month))
     if not segments:
         return None
     contract, currency = segments[-1][0], segments[-1][0].currency
-    truth = truth_of(part, usages, carried)
+    days = running_days(part.catalog, contract, at) or Days(segments[0][1], segments[-1][2])
+    truth = truth_of(part, counts, carried)
     rated = _of_currency(truth, currency)
     waits = tuple(_waits(refusal) for refusal in truth.refusals)
     grants = () if waits else _grants(part, contract, truth, carried, at)
     # What is used is known of each product; what is computed from all of them is not.
-    ahead = truth_of(part, _at_this_pace(part, usages, at), carried)
+    ahead = truth_of(part, _at_this_pace(part, counts, at), carried)
     return ContractNow(
         contract_id=contract.contract_id,
         contract_version=contract.version,
@@ -202,15 +224,16 @@ def contract_now(
         bill_to=contract.bill_to or contract.customer_id,
         currency=currency,
         zone=part.zone,
-        starts_on=segments[0][1],
-        ends_before=segments[-1][2],
+        billed_in=str(part.month),
+        starts_on=days.start,
+        ends_before=days.until,
         charges=tuple(_line(one) for one in rated),
         total=sum_money([_money(one) for one in rated], currency).major,
-        charged=_charged(truth, currency).major,
-        projected=_charged(ahead, currency).major,
+        charged=_charged(truth, currency, days).major,
+        projected=_charged(ahead, currency, days).major,
         used=((carried.used or Money(0, currency)) + net_usage(truth, currency)).major,
         committed=_committed(contract),
-        allowances=tuple(_allowances(part, usages, at)),
+        allowances=tuple(_allowances(part, counts.usages, at)),
         grants=grants,
         credit_balance=(
             total(grant.left for grant in grants)
@@ -268,22 +291,21 @@ def _allowances(part: Part, usages: Sequence[MeteredUsage], at: datetime) -> lis
     return found
 
 
-def _at_this_pace(
-    part: Part, usages: Sequence[MeteredUsage], at: datetime
-) -> tuple[MeteredUsage, ...]:
+def _at_this_pace(part: Part, counts: Counts, at: datetime) -> Counts:
+    """Return what a period would come to; of prices that look at single events, what it is now."""
     windows = {window.key: window for window in part.windows}
     found = []
-    for usage in usages:
+    for usage in counts.usages:
         window = windows[usage.contract_id, usage.product_id, usage.period]
         whole = window.asked.period
-        if at < whole.end and window.meter.aggregation in _GROWING:
+        if at in whole and window.meter.aggregation in _GROWING:
             length = whole.end - whole.start
             passed = min(max(at - whole.start, _PACE_AFTER), length)
             pace = Fraction(_microseconds(length), _microseconds(passed))
             found.append(replace(usage, quantity=to_quantity(Fraction(usage.quantity) * pace)))
         else:
             found.append(usage)
-    return tuple(found)
+    return replace(counts, usages=tuple(found))
 
 
 def _microseconds(length: timedelta) -> int:
@@ -313,9 +335,14 @@ def _committed(contract: Contract) -> Decimal | None:
     return commitment.monthly_amount if annual is None else annual
 
 
-def _charged(truth: Truth, currency: str) -> Money:
-    rated = _of_currency(truth, currency)
-    return sum_money([_money(one) for one in rated if one.charge.kind in _CHARGED], currency)
+def _charged(truth: Truth, currency: str, days: Days) -> Money:
+    amounts = [
+        _money(one)
+        for one in _of_currency(truth, currency)
+        # A month may bill several short periods.
+        if one.charge.kind in _CHARGED and one.charge.period.start.date() in days
+    ]
+    return sum_money(amounts, currency)
 
 
 def _of_currency(truth: Truth, currency: str) -> list[RatedCharge]:

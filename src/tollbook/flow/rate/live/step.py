@@ -14,10 +14,12 @@ from tollbook.flow.meter.progress import store as progress
 from tollbook.flow.meter.store import answer
 from tollbook.flow.meter.window import usage_of, windows
 from tollbook.flow.rate import store as rate_store
+from tollbook.flow.rate.detail.store import known_of
 from tollbook.flow.rate.live import store
 from tollbook.flow.rate.live.charges import (
     Carried,
     ContractNow,
+    Counts,
     Part,
     carries_since,
     contract_now,
@@ -29,7 +31,7 @@ from tollbook.flow.rate.live.thresholds import event_of, holding
 from tollbook.flow.rate.truth import year_spans
 from tollbook.flow.rate.working import total
 from tollbook.ledger.credit_commands import with_commands
-from tollbook.ledger.credit_store import commands
+from tollbook.ledger.credit_store import balances_without, commands
 from tollbook.masterdata.by_customer import ByCustomer
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.alert import (
@@ -141,12 +143,12 @@ def contracts_now(
         key = part.contract.contract_id
         known = carried[key]
         for before in earlier.get(key, ()):
-            truth = truth_of(before, counted[key, before.month], known)
+            truth = truth_of(before, _counts(connection, before, counted), known)
             year = year_spans(part.catalog, part.month).get(key)
             is_of_year = year is not None and before.month >= year
             currency = part.contract.currency
             known = known.plus(truth, currency=currency, with_usage=is_of_year)
-        now = contract_now(part, counted[key, part.month], known, at=at)
+        now = contract_now(part, _counts(connection, part, counted), known, at=at)
         if now is not None:
             found.append(now)
     return found
@@ -377,11 +379,22 @@ def _counted(
     return found
 
 
+def _counts(
+    connection: Connection,
+    part: Part,
+    counted: Mapping[tuple[str, Month], Sequence[MeteredUsage]],
+) -> Counts:
+    """Return the usage of a period, with what the few prices ask for that look beyond quantities."""
+    usages = counted.get((part.contract.contract_id, part.month), ())
+    return Counts(tuple(usages), known_of(connection, part.catalog, part.month, usages))
+
+
 def _carried(
     connection: Connection, running: Sequence[Part], earlier: Mapping[str, Sequence[Part]]
 ) -> dict[str, Carried]:
     """Return what rated periods mean for the running one, a contract each."""
     found = {part.contract.contract_id: Carried() for part in running}
+    ordered = commands(connection) if earlier else {}
     for month in sorted({part.month for part in running}):
         of_month = {part.contract.contract_id: part for part in running if part.month == month}
         mine = {key: part for key, part in of_month.items() if key in earlier}
@@ -390,12 +403,11 @@ def _carried(
         since: dict[str, Month] = {}
         for part in mine.values():
             since |= year_spans(part.catalog, month)
-        known = rate_store.elsewhere(connection, since, month, contracts=list(mine))
+        balances = balances_without(connection, month, contracts=list(mine))
+        given = rate_store.discounts_given(connection, month, contracts=list(mine))
+        used = rate_store.used_before(connection, since, month)
         for key in mine:
             found[key] = Carried(
-                known.credit_balances.get(key, {}),
-                known.credit_commands.get(key, ()),
-                known.discounts_given.get(key, {}),
-                known.used_before.get(key),
+                balances.get(key, {}), ordered.get(key, ()), given.get(key, {}), used.get(key)
             )
     return found
