@@ -59,8 +59,8 @@ def test_the_balance_of_credits_is_what_this_usage_leaves(watched: Watched) -> N
     [grant] = found["contracts"][0]["grants"]
     assert (grant["grant_id"], Decimal(grant["granted"]), Decimal(grant["left"])) == (
         "bob-30",
-        30,
-        18,
+        Decimal(30),
+        Decimal(18),
     )
 
 
