@@ -228,6 +228,21 @@ def test_numbers_in_json_stay_exact(api: Api, written: str) -> None:
     assert evaluated.json()["amount"] == written.strip('"')
 
 
+def test_a_price_is_evaluated_with_events_and_what_came_before(api: Api) -> None:
+    price = '{"model":"percentage","currency":"USD","rate":"10 %","free_events":1}'
+
+    whole = api.client.post(
+        "/v1/price-evaluations", content=f'{{"price":{price},"events":[100,"20.5"]}}'
+    )
+    part = api.client.post(
+        "/v1/price-evaluations",
+        content=f'{{"price":{price},"events":[50],"before":{{"events":[100]}}}}',
+    )
+
+    assert (whole.json()["amount"], whole.json()["payable"]) == ("2.05", "2.05")
+    assert part.json()["amount"] == "5"
+
+
 MISSING = (
     ("GET", "/v1/events/evt_none", "capture.no_such_event"),
     ("POST", "/v1/events/evt_none/void", "capture.no_such_event"),

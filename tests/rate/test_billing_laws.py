@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from commercial import slow_calendar as slow
 from tollbook.flow.meter.window import windows
-from tollbook.flow.rate.truth import month_truth
+from tollbook.flow.rate.truth import Elsewhere, month_truth
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.documents import documents_to_versions
 from tollbook.values.period import Month
@@ -126,7 +126,7 @@ def test_fees_of_all_months_are_what_each_day_costs(
         (
             rated.charge.amount.value
             for month in months_of(until)
-            for rated in month_truth(catalog, month, [], {}, {}, {}).charges.values()
+            for rated in month_truth(catalog, month, [], Elsewhere()).charges.values()
             if rated.charge.kind == "fixed"
         ),
         Decimal(0),
