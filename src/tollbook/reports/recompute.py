@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tollbook.flow.rate.adjusted import Line, shares_of
 from tollbook.flow.rate.commit import committed_parts, year_began
-from tollbook.flow.rate.fixed import fee_parts
+from tollbook.flow.rate.fees import fee_again
 from tollbook.flow.rate.price import price_parts
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.store import counted_with, discounts_given, history, used_before
@@ -49,7 +49,7 @@ def owed(
         case "usage":
             return _usage(chain[-1], quantities)
         case "fixed":
-            return Owed(_sum(fee_parts(_quantity(chain), chain[-1].price)))
+            return Owed(_sum(fee_again(catalog, chain[-1], _quantity(chain))))
         case "discount" | "maximum" | "minimum":
             return Owed(_adjustment(connection, chain[-1], catalog))
         case "commitment_shortfall" | "overage":

@@ -132,10 +132,13 @@ def uncovered(
 
 
 def latest_usages(connection: Connection, month: Month) -> list[MeteredUsage]:
-    """Return the usages of a month that no later one replaces, by contract, product and start."""
+    """Return the usages that end in a month and that no later one replaces.
+
+    By contract, product and start.
+    """
     return _usages(
         connection,
-        """m.starts_at >= %(from)s and m.starts_at < %(until)s
+        """m.ends_at > %(from)s and m.ends_at <= %(until)s
            and not exists (select from metered_usage n where n.replaces = m.usage_id)""",
         {"from": month.period.start, "until": month.period.end},
     )

@@ -13,10 +13,10 @@ from tollbook.values.codec import ABSENT
 from tollbook.values.period import Month, Period, midnight
 
 
-def is_due(item: ContractItem, *, month: Month, started: Month) -> bool:
+def is_due(interval_months: int, *, month: Month, started: Month) -> bool:
     """Tell whether a fee falls due in a month, counted from the month the contract started."""
     elapsed = month.minus(started)
-    return elapsed >= 0 and elapsed % item.interval_months == 0
+    return elapsed >= 0 and elapsed % interval_months == 0
 
 
 def service_period(

@@ -11,11 +11,12 @@ from tollbook.flow.rate.minimum import top_up
 from tollbook.flow.rate.package import package_parts
 from tollbook.flow.rate.ruled import ruled_parts
 from tollbook.flow.rate.tiers import graduated_parts, unit_parts, volume_parts
-from tollbook.flow.rate.working import ZERO, charge_of, part, part_amount, total
+from tollbook.flow.rate.working import ZERO, charge_of, part, total
 from tollbook.records.charge import Charge, ChargePart, PriceModel, PriceVersion
 from tollbook.records.usage import MeteredUsage, UsageDetail
 from tollbook.values.codec import ABSENT
 from tollbook.values.money import EXACT, Precise
+from tollbook.values.proration import part_amount
 
 # The models that nearly every price has. A price of theirs that states no rules is rated here, and
 # pays nothing for what others need.

@@ -15,11 +15,12 @@ from tollbook.flow.rate.agreed import (
     credits_purchased,
 )
 from tollbook.flow.rate.commit import committed_parts, year_began
-from tollbook.flow.rate.items import ContractMonth, Refusal, item_charges
+from tollbook.flow.rate.items import ContractMonth, Segment, item_charges
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
-from tollbook.flow.rate.terms import started_on
+from tollbook.flow.rate.terms import Refusal, started_on
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.usage import MeteredUsage
+from tollbook.values.calendar import days_of
 from tollbook.values.money import Money, settle, sum_money
 from tollbook.values.period import Month
 
@@ -71,9 +72,11 @@ def month_truth(
     """
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
-    segments = catalog.contract_segments(month)
-    for contract_id, found in groupby(segments, key=lambda segment: segment[0].contract_id):
-        known = ContractMonth(catalog, month, tuple(found), by_key)
+    ending = _by_contract(catalog.contract_segments(month))
+    in_force = _by_contract(catalog.segments_within(days_of(month)))
+    for contract_id in sorted(ending.keys() | in_force.keys()):
+        segments = ending.get(contract_id, ())
+        known = ContractMonth(catalog, month, segments, in_force.get(contract_id, ()), by_key)
         balances = credit_balances.get(contract_id, {})
         nothing = Money(0, known.latest.currency)
         earlier = Earlier(
@@ -83,6 +86,11 @@ def month_truth(
         )
         _add_contract(truth, known, earlier)
     return truth
+
+
+def _by_contract(segments: Iterable[Segment]) -> dict[str, tuple[Segment, ...]]:
+    by_contract = groupby(segments, key=lambda segment: segment[0].contract_id)
+    return {contract_id: tuple(found) for contract_id, found in by_contract}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,8 @@ def _add_contract(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
     used = net_usage(lines, shares, contract.currency)
     committed_to = _committed_product(known)
     workings = committed_parts(contract, used, before=earlier.used, started=started, month=month)
+    # A month in which no billing period ends has no usage to hold against a commitment.
+    workings = workings if known.segments else {}
     for charge in commitment_charges(
         contract, workings, product_id=committed_to, period=period, month=month
     ):
@@ -164,7 +174,7 @@ def _committed_product(known: ContractMonth) -> str:
 def year_spans(catalog: Catalog, month: Month) -> dict[str, Month]:
     """Return the first month of its contract year, for contracts that commit to a year."""
     found = {}
-    for contract, _, _ in catalog.contract_segments(month):
+    for contract, _, _ in catalog.segments_within(days_of(month)):
         commitment = contract.commitment
         if commitment is not None and commitment.annual_amount is not None:
             started = Month.of(started_on(catalog, contract))
