@@ -91,11 +91,10 @@ def _usage_charge(
     if usage is not None and usage.quantity < ZERO and is_refused:
         raise _negative(contract, terms.item, usage)
     charge = price_usage(usage or _no_usage(known, contract, terms, window), terms.price)
-    pinned = replace(
-        charge,
-        contract_version=contract.version,
-        usage_id=usage.usage_id if usage is not None else None,
-    )
+    pinned = charge
+    if usage is None or usage.contract_version != contract.version:
+        usage_id = usage.usage_id if usage is not None else None
+        pinned = replace(charge, contract_version=contract.version, usage_id=usage_id)
     return RatedCharge(pinned, contract.entity_id, known.month, terms.price)
 
 

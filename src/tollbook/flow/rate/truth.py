@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import groupby
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.adjust import Share
@@ -15,7 +14,7 @@ from tollbook.flow.rate.agreed import (
     credits_purchased,
 )
 from tollbook.flow.rate.commit import committed_parts, year_began
-from tollbook.flow.rate.items import ContractMonth, Segment, item_charges
+from tollbook.flow.rate.items import ContractMonth, UsageKey, item_charges
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.terms import Refusal, started_on
 from tollbook.masterdata.catalog import Catalog
@@ -72,37 +71,57 @@ def month_truth(
     """
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
-    ending = _by_contract(catalog.contract_segments(month))
-    in_force = _by_contract(catalog.segments_within(days_of(month)))
-    for contract_id in sorted(ending.keys() | in_force.keys()):
-        segments = ending.get(contract_id, ())
-        known = ContractMonth(catalog, month, segments, in_force.get(contract_id, ()), by_key)
-        balances = credit_balances.get(contract_id, {})
-        nothing = Money(0, known.latest.currency)
+    for contract_id in catalog.keys("contract"):
         earlier = Earlier(
-            balances,
+            credit_balances.get(contract_id, {}),
             discounts_given.get(contract_id, {}),
-            used_before.get(contract_id, nothing),
+            used_before.get(contract_id),
         )
-        _add_contract(truth, known, earlier)
+        _add_contract(truth, catalog, month, contract_id, by_key, earlier)
     return truth
-
-
-def _by_contract(segments: Iterable[Segment]) -> dict[str, tuple[Segment, ...]]:
-    by_contract = groupby(segments, key=lambda segment: segment[0].contract_id)
-    return {contract_id: tuple(found) for contract_id, found in by_contract}
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """What other months mean for a contract's month: balances of grants, discounts, usage."""
 
-    balances: Mapping[str, Decimal]
-    given: Mapping[str, Money]
-    used: Money
+    balances: Mapping[str, Decimal] = field(default_factory=dict)
+    given: Mapping[str, Money] = field(default_factory=dict)
+    used: Money | None = None
 
 
-def _add_contract(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
+def contract_truth(
+    catalog: Catalog,
+    month: Month,
+    contract_id: str,
+    usages: Mapping[UsageKey, MeteredUsage],
+    earlier: Earlier,
+) -> Truth:
+    """Return what one contract owes for a service month: its part of `month_truth`.
+
+    `usages` are those of the contract, or more; nothing of other contracts is looked at.
+    """
+    truth = Truth()
+    _add_contract(truth, catalog, month, contract_id, usages, earlier)
+    return truth
+
+
+def _add_contract(
+    truth: Truth,
+    catalog: Catalog,
+    month: Month,
+    contract_id: str,
+    usages: Mapping[UsageKey, MeteredUsage],
+    earlier: Earlier,
+) -> None:
+    ending = tuple(catalog.segments_ending(contract_id, month))
+    in_force = tuple(catalog.segments(contract_id, days_of(month)))
+    if ending or in_force:
+        known = ContractMonth(catalog, month, ending, in_force, usages)
+        _add_charges(truth, known, earlier)
+
+
+def _add_charges(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
     items = list(item_charges(known))
     for item in items:
         truth.add(item)
@@ -118,7 +137,8 @@ def _add_contract(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
         truth.add(charge)
     used = net_usage(lines, shares, contract.currency)
     committed_to = _committed_product(known)
-    workings = committed_parts(contract, used, before=earlier.used, started=started, month=month)
+    before = earlier.used or Money(0, contract.currency)
+    workings = committed_parts(contract, used, before=before, started=started, month=month)
     # A month in which no billing period ends has no usage to hold against a commitment.
     workings = workings if known.segments else {}
     for charge in commitment_charges(
