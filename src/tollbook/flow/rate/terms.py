@@ -10,7 +10,6 @@ from tollbook.records.charge import PriceVersion
 from tollbook.records.commercial import Contract, ContractItem, PriceBook, Product
 from tollbook.values.once import once_a_record
 
-
 _problems = once_a_record(price_problems)
 
 

@@ -1,0 +1,240 @@
+"""Rate a month's stored usage on the present terms and on others, and book nothing."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby
+from typing import Final
+
+from tollbook.flow.meter.store import count_windows, stream_usages
+from tollbook.flow.meter.window import Window, usage_of, windows
+from tollbook.flow.rate import store as charges
+from tollbook.flow.rate.items import UsageKey
+from tollbook.flow.rate.rerate.compare import (
+    TOP_DEFAULT,
+    Comparison,
+    Line,
+    Report,
+    compared,
+    not_rated,
+)
+from tollbook.flow.rate.truth import Earlier, Truth, contract_truth, year_spans
+from tollbook.ledger.credit_store import balances_without
+from tollbook.masterdata.catalog import Catalog
+from tollbook.masterdata.overlay import laid_over, reaches, with_contracts
+from tollbook.masterdata.plan import Change
+from tollbook.records.commercial import Contract
+from tollbook.records.usage import MeteredUsage
+from tollbook.storage.database import Connection
+from tollbook.values.codec import to_json
+from tollbook.values.period import Month
+
+# What of master data a month's amounts rest on, beside the contracts themselves.
+_TERMS: Final = ("entity", "meter", "price_book", "product")
+
+Usages = Mapping[UsageKey, MeteredUsage]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which month and customers (all, when none is named) to rate on other terms.
+
+    `as_if_in_force` lets versions that start later count from the beginning of the month's billing
+    periods.
+    """
+
+    month: Month
+    customers: frozenset[str] = frozenset()
+    as_if_in_force: bool = False
+    top: int = TOP_DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What re-rating found.
+
+    `inputs_hash` is of everything it rests on: the same hash, the same amounts. `is_whole` says
+    that no contract the other terms may reach was left out. `counted` are usages that were not
+    stored under the other terms and were counted for the answer.
+    """
+
+    report: Report
+    inputs_hash: str
+    is_whole: bool
+    counted: tuple[MeteredUsage, ...]
+
+
+@dataclass(slots=True)
+class _Inputs:
+    """Everything the answer rests on, hashed as it is read."""
+
+    hashed: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=32))
+
+    def add(self, *parts: str) -> None:
+        for part in parts:
+            encoded = part.encode()
+            self.hashed.update(b"%d\x1f%b" % (len(encoded), encoded))
+
+    def add_record(self, record: object) -> None:
+        self.add(to_json(record).decode())
+
+    def add_versions(self, catalog: Catalog, key: tuple[str, str]) -> None:
+        for version in catalog.versions.get(key, ()):
+            self.add(*key, str(version.version), version.content_hash)
+
+
+def rerate(
+    connection: Connection,
+    question: Question,
+    *,
+    catalog: Catalog,
+    changes: Iterable[Change],
+    on_line: Callable[[Line], None] | None = None,
+) -> Answer:
+    """Rate a month on the present terms and with a plan's versions laid over them.
+
+    The plan must have no problems. `on_line` gets every line, by contract, as it is compared.
+    """
+    changes = list(changes)
+    since = _first_day(catalog, question.month) if question.as_if_in_force else None
+    other = laid_over(catalog, changes, since=since)
+    changed = frozenset((one.version.kind, one.version.key) for one in changes)
+    wanted = _contracts(other, question.customers)
+    reached = {one for one in other.keys("contract") if reaches(other, one, changed)}
+    inputs = _Inputs()
+    _hash_terms(inputs, question, catalog, changes)
+    earlier = _earlier(connection, question.month, catalog, other)
+    inputs.add_record({one: earlier[one] for one in sorted(earlier) if one in wanted})
+    again = _counted(connection, question.month, catalog, other, changed, reached & wanted.keys())
+    found = Comparison(top=question.top)
+    stored = _by_contract(stream_usages(connection, question.month, sorted(wanted)), wanted)
+    for contract_id, usages in stored:
+        inputs.add_versions(catalog, ("contract", contract_id))
+        fresh = again.get(contract_id, {})
+        inputs.add(*(one.usage_id for one in usages.values()))
+        inputs.add(*(one.usage_id for one in fresh.values()))
+        known = earlier.get(contract_id, _NOTHING)
+        before = after = contract_truth(catalog, question.month, contract_id, usages, known)
+        is_reached = contract_id in reached
+        if is_reached:
+            mine = {**usages, **fresh}
+            after = contract_truth(other, question.month, contract_id, mine, known)
+        lines = _compare(found, wanted[contract_id], before, after, may_change=is_reached)
+        if on_line is not None:
+            for line in lines:
+                on_line(line)
+    return Answer(
+        report=found.report(month=str(question.month), as_if_in_force=question.as_if_in_force),
+        inputs_hash=inputs.hashed.hexdigest(),
+        is_whole=reached <= wanted.keys(),
+        counted=tuple(one for usages in again.values() for one in usages.values()),
+    )
+
+
+_NOTHING: Final = Earlier()
+
+
+def _compare(
+    found: Comparison,
+    customer_id: str,
+    before: Truth,
+    after: Truth,
+    *,
+    may_change: bool,
+) -> list[Line]:
+    if before.refusals or after.refusals:
+        found.refuse(not_rated(customer_id, before.refusals, after.refusals))
+        return []
+    lines = compared(before.charges.values(), after.charges.values())
+    if lines:
+        found.add(lines, may_change=may_change)
+    return lines
+
+
+def _contracts(catalog: Catalog, customers: frozenset[str]) -> dict[str, str]:
+    """Return contract -> customer for the contracts of some customers, or of all, in order."""
+    found: dict[str, str] = {}
+    for contract_id in catalog.keys("contract"):
+        contract = catalog.versions["contract", contract_id][-1].record
+        assert isinstance(contract, Contract)
+        if not customers or contract.customer_id in customers:
+            found[contract_id] = contract.customer_id
+    return found
+
+
+def _first_day(catalog: Catalog, month: Month) -> date:
+    """Return the first day of the billing periods that end in a month."""
+    starts = [start for _, start, _ in catalog.contract_segments(month)]
+    return min([month.first, *starts]) if catalog.states_billing else month.first
+
+
+def _hash_terms(
+    inputs: _Inputs, question: Question, catalog: Catalog, changes: Iterable[Change]
+) -> None:
+    inputs.add(str(question.month), str(question.as_if_in_force), *sorted(question.customers))
+    for key in sorted(key for key in catalog.versions if key[0] in _TERMS):
+        inputs.add_versions(catalog, key)
+    for change in changes:
+        one = change.version
+        inputs.add("laid over", one.kind, one.key, str(one.version), one.content_hash)
+        inputs.add(one.effective_from.isoformat())
+
+
+def _earlier(
+    connection: Connection, month: Month, catalog: Catalog, other: Catalog
+) -> dict[str, Earlier]:
+    """Return what other months mean, for the contracts for which they mean anything."""
+    balances = balances_without(connection, month)
+    given = charges.discounts_given(connection, month)
+    spans = year_spans(catalog, month) | year_spans(other, month)
+    used = charges.used_before(connection, spans, month)
+    return {
+        contract_id: Earlier(
+            balances.get(contract_id, {}), given.get(contract_id, {}), used.get(contract_id)
+        )
+        for contract_id in balances.keys() | given.keys() | used.keys()
+    }
+
+
+def _counted(
+    connection: Connection,
+    month: Month,
+    catalog: Catalog,
+    other: Catalog,
+    changed: frozenset[tuple[str, str]],
+    contract_ids: Iterable[str],
+) -> dict[str, dict[UsageKey, MeteredUsage]]:
+    """Return usage that the other terms look at and the present ones do not, counted now.
+
+    Prices look at what is stored; a contract, a product or a meter may ask for other windows.
+    """
+    if all(kind == "price_book" for kind, _ in changed):
+        return {}
+    ids = sorted(contract_ids)
+    asked = {one.key: one for one in windows(with_contracts(catalog, ids), month)}
+    wanted = windows(with_contracts(other, ids), month)
+    fresh = [one for one in wanted if not _asks_the_same(asked.get(one.key), one)]
+    found: dict[str, dict[UsageKey, MeteredUsage]] = {}
+    for window, counted in zip(fresh, count_windows(connection, fresh), strict=True):
+        usage = usage_of(window, counted, through_receipt=0)
+        found.setdefault(usage.contract_id, {})[window.key] = usage
+    return found
+
+
+def _asks_the_same(present: Window | None, other: Window) -> bool:
+    return present is not None and (present.asked, present.zone) == (other.asked, other.zone)
+
+
+def _by_contract(
+    usages: Iterator[MeteredUsage], contract_ids: Iterable[str]
+) -> Iterator[tuple[str, Usages]]:
+    """Yield every contract with its usages, none for some; both come in order of contract."""
+    grouped = groupby(usages, key=lambda usage: usage.contract_id)
+    of, mine = next(grouped, ("", iter(())))
+    for contract_id in contract_ids:
+        found: Usages = {}
+        if of == contract_id:
+            found = {(one.contract_id, one.product_id, one.period): one for one in mine}
+            of, mine = next(grouped, ("", iter(())))
+        yield contract_id, found
