@@ -19,6 +19,8 @@ from tollbook.flow.capture.sources.store import Position
 from tollbook.flow.meter.current import CurrentUsage
 from tollbook.flow.meter.events.store import EventBehind
 from tollbook.flow.rate.rated import RatedCharge
+from tollbook.flow.rate.rerate.compare import Report
+from tollbook.flow.rate.rerate.store import RerateRun
 from tollbook.records.invoice import Invoice
 from tollbook.records.usage import MeteredUsage
 from tollbook.reports.arrival import LateReport
@@ -66,6 +68,8 @@ def _components() -> dict[str, Any]:
             Leakage,
             LateReport,
             Preview,
+            Report,
+            RerateRun,
         ),
     ]
     _, found = msgspec.json.schema_components(

@@ -7,6 +7,7 @@ from datetime import date
 from itertools import groupby
 from typing import Final
 
+from tollbook.errors import Rejected
 from tollbook.flow.meter.store import count_windows, stream_usages
 from tollbook.flow.meter.window import Window, usage_of, windows
 from tollbook.flow.rate import store as charges
@@ -101,6 +102,7 @@ def rerate(
     other = laid_over(catalog, changes, since=since)
     changed = frozenset((one.version.kind, one.version.key) for one in changes)
     wanted = _contracts(other, question.customers)
+    _require_known(question, wanted)
     reached = {one for one in other.keys("contract") if reaches(other, one, changed)}
     inputs = _Inputs()
     _hash_terms(inputs, question, catalog, changes)
@@ -161,6 +163,15 @@ def _contracts(catalog: Catalog, customers: frozenset[str]) -> dict[str, str]:
         if not customers or contract.customer_id in customers:
             found[contract_id] = contract.customer_id
     return found
+
+
+def _require_known(question: Question, wanted: Mapping[str, str]) -> None:
+    unknown = sorted(question.customers.difference(wanted.values()))
+    if unknown:
+        raise Rejected(
+            "rerate.unknown_customer",
+            f"{', '.join(unknown)}: no contract is made with such a customer.",
+        )
 
 
 def _first_day(catalog: Catalog, month: Month) -> date:
