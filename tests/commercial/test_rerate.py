@@ -185,7 +185,7 @@ def test_every_line_is_written_to_a_file(
 
     report = told(tollbook, terms(DEARER_SMALL), "--csv", str(file))
 
-    rows = list(csv.DictReader(file.open()))
+    rows = list(csv.DictReader(file.read_text().splitlines()))
     assert len(rows) == report["lines"]
     [small] = [row for row in rows if (row["customer"], row["product"]) == ("acme", "small")]
     # 1001 x 0.00333 = 3.33333 and 1001 x 0.005 = 5.005.

@@ -74,8 +74,10 @@ def short_key(*parts: str) -> str:
 
 def _digest(*parts: str) -> bytes:
     # Length first: ("a", "bc") and ("ab", "c") must never meet.
-    encoded = [part.encode() for part in parts]
-    content = b"".join([b"%d\x1f%b" % (len(part), part) for part in encoded])
+    content = "".join([f"{len(part)}\x1f{part}" for part in parts]).encode()
+    if not content.isascii():
+        encoded = [part.encode() for part in parts]
+        content = b"".join([b"%d\x1f%b" % (len(part), part) for part in encoded])
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
 
 

@@ -183,14 +183,14 @@ def insert_usages(
     at: datetime,
 ) -> None:
     """Store usages, each with the one it replaces."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """insert into metered_usage (usage_id, customer_id, contract_id, contract_version,
-                                          product_id, meter_id, meter_version, where_equal,
-                                          starts_at, ends_at, quantity, event_count, digest,
-                                          through_receipt, replaces, decided_at, zone)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-            [
+    with connection.cursor().copy(
+        """copy metered_usage (usage_id, customer_id, contract_id, contract_version, product_id,
+                               meter_id, meter_version, where_equal, starts_at, ends_at, quantity,
+                               event_count, digest, through_receipt, replaces, decided_at, zone)
+           from stdin"""
+    ) as copy:
+        for usage, replaces in usages:
+            copy.write_row(
                 (
                     usage.usage_id,
                     usage.customer_id,
@@ -210,9 +210,7 @@ def insert_usages(
                     at,
                     usage.zone,
                 )
-                for usage, replaces in usages
-            ],
-        )
+            )
 
 
 def all_latest_usages(connection: Connection) -> list[MeteredUsage]:

@@ -17,7 +17,8 @@ from tollbook.flow.rate.commit import committed_parts, year_began
 from tollbook.flow.rate.items import ContractMonth, UsageKey, item_charges
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.terms import Refusal, started_on
-from tollbook.masterdata.catalog import Catalog
+from tollbook.masterdata.catalog import Catalog, Version
+from tollbook.records.commercial import Contract
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.calendar import days_of
 from tollbook.values.money import Money, settle, sum_money
@@ -115,7 +116,9 @@ def _add_contract(
     earlier: Earlier,
 ) -> None:
     ending = tuple(catalog.segments_ending(contract_id, month))
-    in_force = tuple(catalog.segments(contract_id, days_of(month)))
+    in_force = ending
+    if catalog.billing(contract_id) is not None:
+        in_force = tuple(catalog.segments(contract_id, days_of(month)))
     if ending or in_force:
         known = ContractMonth(catalog, month, ending, in_force, usages)
         _add_charges(truth, known, earlier)
@@ -130,6 +133,9 @@ def _add_charges(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
         # A commitment or a credit computed without one of the products would be wrong.
         return
     contract, period, month = known.latest, known.period, known.month
+    if not (contract.adjustments or contract.commitment or contract.credits):
+        # Most agree nothing over their lines: what follows would come to nothing, line by line.
+        return
     lines = settled_lines(rated, contract.currency)
     started = Month.of(started_on(known.catalog, contract))
     shares = shares_of(
@@ -196,9 +202,20 @@ def _committed_product(known: ContractMonth) -> str:
 def year_spans(catalog: Catalog, month: Month) -> dict[str, Month]:
     """Return the first month of its contract year, for contracts that commit to a year."""
     found = {}
-    for contract, _, _ in catalog.segments_within(days_of(month)):
-        commitment = contract.commitment
-        if commitment is not None and commitment.annual_amount is not None:
-            started = Month.of(started_on(catalog, contract))
-            found[contract.contract_id] = year_began(started, month)
+    for contract_id in catalog.keys("contract"):
+        if not any(_is_annual(version.record) for version in _versions(catalog, contract_id)):
+            continue
+        for contract, _, _ in catalog.segments(contract_id, days_of(month)):
+            if _is_annual(contract):
+                started = Month.of(started_on(catalog, contract))
+                found[contract_id] = year_began(started, month)
     return found
+
+
+def _versions(catalog: Catalog, contract_id: str) -> Iterable[Version]:
+    return catalog.versions["contract", contract_id]
+
+
+def _is_annual(record: object) -> bool:
+    assert isinstance(record, Contract)
+    return record.commitment is not None and record.commitment.annual_amount is not None

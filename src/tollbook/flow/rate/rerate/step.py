@@ -176,8 +176,9 @@ def _require_known(question: Question, wanted: Mapping[str, str]) -> None:
 
 def _first_day(catalog: Catalog, month: Month) -> date:
     """Return the first day of the billing periods that end in a month."""
-    starts = [start for _, start, _ in catalog.contract_segments(month)]
-    return min([month.first, *starts]) if catalog.states_billing else month.first
+    if not catalog.states_billing:
+        return month.first
+    return min([month.first, *(start for _, start, _ in catalog.contract_segments(month))])
 
 
 def _hash_terms(
