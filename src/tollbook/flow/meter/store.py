@@ -152,6 +152,8 @@ def stream_usages(
 
     Read piece by piece: however many there are, few are held at a time.
     """
+    # Room to join and sort a month of everybody in memory, for this transaction.
+    connection.execute("set local work_mem = '64MB'")
     with connection.cursor(name="stream_usages") as cursor:
         cursor.itersize = _STREAMED_ROWS
         cursor.execute(

@@ -52,8 +52,8 @@ class Truth:
                 self.by_grant[obligation_key(found.rated)] = found.by_grant
             case RatedCharge():
                 obligation = obligation_key(found)
-                assert obligation not in self.charges, f"two charges for {obligation}"
-                self.charges[obligation] = found
+                kept = self.charges.setdefault(obligation, found)
+                assert kept is found, f"two charges for {obligation}"
 
 
 def month_truth(

@@ -1,6 +1,6 @@
 """Two ratings of the same month compared: totals, who gains and who loses, the largest changes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from heapq import heappush, heappushpop
@@ -197,19 +197,30 @@ def _by_line(charges: Iterable[RatedCharge]) -> dict[_Key, list[RatedCharge]]:
     return found
 
 
-def _line(key: _Key, before: Iterable[RatedCharge], after: Iterable[RatedCharge]) -> Line:
-    old, new = [one.charge for one in before], [one.charge for one in after]
-    amount_before = total(one.amount.value for one in old)
-    amount_after = total(one.amount.value for one in new)
+def _line(key: _Key, before: Sequence[RatedCharge], after: Sequence[RatedCharge]) -> Line:
+    amount_before, quantity_before, working_before = _whole(before)
+    amount_after, quantity_after, working_after = _whole(after)
     return Line(
         *key,
-        quantity_before=total(one.quantity for one in old),
-        quantity_after=total(one.quantity for one in new),
+        quantity_before=quantity_before,
+        quantity_after=quantity_after,
         before=amount_before,
         after=amount_after,
         difference=EXACT.subtract(amount_after, amount_before),
-        working_before=tuple(part for one in old for part in one.parts),
-        working_after=tuple(part for one in new for part in one.parts),
+        working_before=working_before,
+        working_after=working_after,
+    )
+
+
+def _whole(rated: Sequence[RatedCharge]) -> tuple[Decimal, Decimal, tuple[ChargePart, ...]]:
+    """Return the amount, the quantity and the working of the charges of one line together."""
+    if len(rated) == 1:
+        charge = rated[0].charge
+        return charge.amount.value, charge.quantity, charge.parts
+    return (
+        total(one.charge.amount.value for one in rated),
+        total(one.charge.quantity for one in rated),
+        tuple(part for one in rated for part in one.charge.parts),
     )
 
 
