@@ -165,7 +165,7 @@ def measure(database: Database) -> tuple[float, int]:
     with database.transaction() as connection:
         terms = plan_terms(connection, wanted, at=AT)
         planned = time.perf_counter() - started
-        answer = what_if(connection, terms, Question(NOVEMBER))
+        answer = what_if(connection, terms, Question(NOVEMBER), database=database)
     seconds, spent = time.perf_counter() - started, time.process_time() - spent
     [total] = answer.report.totals
     assert total.difference

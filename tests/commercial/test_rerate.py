@@ -12,11 +12,13 @@ from click.testing import Result
 from starlette.testclient import TestClient
 
 from api_client import Api
-from small_month import SmallMonth, command_line
+from small_month import NOVEMBER, SmallMonth, command_line
 from tollbook.api.app import build
 from tollbook.app import App
 from tollbook.config import Settings
 from tollbook.errors import Rejected
+from tollbook.flow.rate.rerate.step import Question
+from tollbook.runtime.rerate import plan_terms, read_terms, what_if
 
 CHEAPER = """
 price_books:
@@ -356,6 +358,20 @@ def test_saved_runs_are_listed_and_shown(tollbook: Command, terms: Callable[[str
     assert (listed["run_id"], listed["author"], listed["approver"]) == (run_id, "ann", None)
     assert "-206.2525" in shown
     assert "Nobody approved it yet." in shown
+
+
+def test_two_processes_answer_as_one_does(month: SmallMonth, terms: Callable[[str], str]) -> None:
+    month.later()
+    wanted = read_terms(Path(terms(CHEAPER)))
+    question = Question(NOVEMBER, top=3)
+    with month.database.transaction() as connection:
+        planned = plan_terms(connection, wanted, at=month.clock.now())
+
+        alone = what_if(connection, planned, question)
+        halves = what_if(connection, planned, question, database=month.database, apart_min=2)
+
+    assert halves == alone
+    assert len(alone.report.top) == 3
 
 
 def test_the_api_asks_keeps_and_approves(month: SmallMonth, tmp_path: Path) -> None:

@@ -109,7 +109,9 @@ def rerate(  # noqa: PLR0913 - one parameter an option
                 _show_problems(terms, is_json=is_json)
                 sys.exit(1)
             with _lines_to(csv_file) as on_line:
-                answer = rerating.what_if(connection, terms, question, on_line=on_line)
+                answer = rerating.what_if(
+                    connection, terms, question, on_line=on_line, database=app.database
+                )
             run = None
             if is_saved:
                 who = by or app.settings.actor

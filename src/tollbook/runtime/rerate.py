@@ -1,9 +1,11 @@
 """What a month would come to on other terms; and, once another person approves, those terms."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,22 +16,33 @@ from tollbook.flow.meter.store import latest_usages, usages_by_id
 from tollbook.flow.rate import store as charges
 from tollbook.flow.rate.rerate import store
 from tollbook.flow.rate.rerate.compare import Line
-from tollbook.flow.rate.rerate.step import Answer, Question, rerate
+from tollbook.flow.rate.rerate.step import (
+    Answer,
+    Part,
+    Question,
+    answer_of,
+    ground_of,
+    rate_part,
+    rerate,
+)
 from tollbook.flow.rate.rerate.store import RerateRun
 from tollbook.flow.rate.step import Rated, rate
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.documents import SECTIONS, Wanted, documents_to_versions, to_versions
 from tollbook.masterdata.files import read_directory
-from tollbook.masterdata.plan import Plan, plan
+from tollbook.masterdata.plan import Change, Plan, plan
 from tollbook.masterdata.step import Applied
 from tollbook.masterdata.store import load_catalog
 from tollbook.records.usage import MeteredUsage
 from tollbook.runtime.apply import apply_master_data
-from tollbook.storage.database import Connection
+from tollbook.storage.database import Connection, Database, export_snapshot, see_snapshot
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.codec import to_builtins
 from tollbook.values.ids import derive
 from tollbook.values.period import Month
+
+# With fewer contracts, starting a process takes longer than what it would save.
+APART_MIN: Final = 4_000
 
 _SECTION_OF: Final = {kind: section for section, kind in SECTIONS.items()}
 
@@ -69,15 +82,59 @@ def what_if(
     question: Question,
     *,
     on_line: Callable[[Line], None] | None = None,
+    database: Database | None = None,
+    apart_min: int = APART_MIN,
 ) -> Answer:
-    """Rate a month on the present terms and on others. Rejected when the plan has problems."""
+    """Rate a month on the present terms and on others. Rejected when the plan has problems.
+
+    With the `database` of the connection, a second process rates half of `apart_min` contracts or
+    more. It sees what is committed, so the transaction must have changed nothing.
+    """
     if terms.planned.problems:
         raise Rejected(
             "masterdata.plan_has_problems",
             f"Nothing was rated: {len(terms.planned.problems)} problems must be corrected first.",
         )
-    changes = terms.planned.changes
-    return rerate(connection, question, catalog=terms.catalog, changes=changes, on_line=on_line)
+    catalog, changes = terms.catalog, terms.planned.changes
+    if database is None or on_line is not None:
+        return rerate(connection, question, catalog=catalog, changes=changes, on_line=on_line)
+    ground = ground_of(connection, question, catalog=catalog, changes=changes)
+    contracts = list(ground.contracts)
+    if len(contracts) < apart_min:
+        return answer_of(ground, [rate_part(connection, ground, contracts)])
+    # The other process has to start and to read master data first, so it gets the smaller half.
+    middle = len(contracts) * 11 // 20
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        snapshot = export_snapshot(connection)
+        job = _Job(database.dsn, database.session, snapshot, catalog.known_at, changes, question)
+        rest = pool.submit(_rate_apart, job, contracts[middle:])
+        first = rate_part(connection, ground, contracts[:middle])
+        return answer_of(ground, [first, rest.result()])
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What another process needs to see the same and do its part."""
+
+    dsn: str
+    session: Mapping[str, str]
+    snapshot: str
+    known_at: datetime
+    changes: tuple[Change, ...]
+    question: Question
+
+
+def _rate_apart(job: _Job, contract_ids: list[str]) -> Part:
+    """Rate some contracts in this process, as the transaction sees them that exported a snapshot."""
+    database = Database(job.dsn, size=1, session=job.session)
+    try:
+        with database.transaction() as connection:
+            see_snapshot(connection, job.snapshot)
+            catalog = load_catalog(connection, known_at=job.known_at)
+            ground = ground_of(connection, job.question, catalog=catalog, changes=job.changes)
+            return rate_part(connection, ground, contract_ids)
+    finally:
+        database.close()
 
 
 def save(

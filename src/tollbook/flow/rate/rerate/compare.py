@@ -98,58 +98,70 @@ class Comparison:
 
     def __init__(self, *, top: int) -> None:
         self._top = top
-        self._sums: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
-        self._largest: dict[str, list[tuple[Decimal, int, Line]]] = {}
-        self._not_rated: list[NotRated] = []
-        self._contracts = self._changed = self._lines = 0
+        self.sums: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+        self.largest: dict[str, list[tuple[Decimal, int, Line]]] = {}
+        self.refused: list[NotRated] = []
+        self.contracts = self.changed = self.lines = 0
 
     def add(self, lines: Iterable[Line], *, may_change: bool) -> None:
         """Count a contract that was rated on both terms."""
-        self._contracts += 1
-        self._changed += may_change
+        self.contracts += 1
+        self.changed += may_change
         for line in lines:
-            self._lines += 1
+            self.lines += 1
             key = (line.customer_id, line.currency)
-            before, after = self._sums.get(key, (ZERO, ZERO))
-            self._sums[key] = (EXACT.add(before, line.before), EXACT.add(after, line.after))
+            before, after = self.sums.get(key, (ZERO, ZERO))
+            self.sums[key] = (EXACT.add(before, line.before), EXACT.add(after, line.after))
             if line.difference != ZERO:
-                self._keep(line)
+                self._push((abs(line.difference), -self.lines, line))
 
     def refuse(self, not_rated: Iterable[NotRated]) -> None:
         """Note why a contract is left out."""
-        self._not_rated += not_rated
+        self.refused += not_rated
+
+    def merge(self, other: "Comparison") -> None:
+        """Count what another comparison counted, of contracts that come after these."""
+        for key, (before, after) in other.sums.items():
+            known = self.sums.get(key, (ZERO, ZERO))
+            self.sums[key] = (EXACT.add(known[0], before), EXACT.add(known[1], after))
+        for entries in other.largest.values():
+            for size, at, line in entries:
+                self._push((size, at - self.lines, line))
+        self.refused += other.refused
+        self.contracts += other.contracts
+        self.changed += other.changed
+        self.lines += other.lines
 
     def report(self, *, month: str, as_if_in_force: bool) -> Report:
         """Return what was added up."""
         return Report(
             month=month,
             as_if_in_force=as_if_in_force,
-            customers=len({customer for customer, _ in self._sums}),
-            contracts=self._contracts,
-            contracts_changed=self._changed,
-            lines=self._lines,
+            customers=len({customer for customer, _ in self.sums}),
+            contracts=self.contracts,
+            contracts_changed=self.changed,
+            lines=self.lines,
             totals=tuple(self._totals()),
             top=tuple(self._ranked()),
-            not_rated=tuple(self._not_rated),
+            not_rated=tuple(self.refused),
         )
 
-    def _keep(self, line: Line) -> None:
+    def _push(self, entry: tuple[Decimal, int, Line]) -> None:
         # Of equal differences the first stays, in the order in which contracts are rated.
-        largest = self._largest.setdefault(line.currency, [])
-        entry = (abs(line.difference), -self._lines, line)
+        largest = self.largest.setdefault(entry[2].currency, [])
         if len(largest) < self._top:
             heappush(largest, entry)
         elif largest:
             heappushpop(largest, entry)
 
     def _ranked(self) -> Iterator[Line]:
-        for currency in sorted(self._largest):
-            ranked = sorted(self._largest[currency], key=lambda one: (-one[0], -one[1]))
+        for currency in sorted(self.largest):
+            ranked = sorted(self.largest[currency], key=lambda one: (-one[0], -one[1]))
             yield from (line for _, _, line in ranked)
 
     def _totals(self) -> Iterator[Total]:
-        for currency in sorted({currency for _, currency in self._sums}):
-            found = [sums for (_, of), sums in self._sums.items() if of == currency]
+        for currency in sorted({currency for _, currency in self.sums}):
+            found = [sums for (_, of), sums in self.sums.items() if of == currency]
             differences = [EXACT.subtract(after, before) for before, after in found]
             before, after = total(one for one, _ in found), total(one for _, one in found)
             yield Total(

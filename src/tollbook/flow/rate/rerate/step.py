@@ -1,7 +1,7 @@
 """Rate a month's stored usage on the present terms and on others, and book nothing."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
@@ -66,19 +66,45 @@ class Answer:
     counted: tuple[MeteredUsage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every part of a re-rating stands on: both master data, and what other months mean.
+
+    `contracts` are contract -> customer, in order; `reached` are those that may come to another
+    amount.
+    """
+
+    question: Question
+    catalog: Catalog
+    other: Catalog
+    changes: tuple[Change, ...]
+    contracts: Mapping[str, str]
+    reached: frozenset[str]
+    earlier: Mapping[str, Earlier]
+
+    @property
+    def changed(self) -> frozenset[tuple[str, str]]:
+        """The (kind, key) of every record that changes."""
+        return frozenset((one.version.kind, one.version.key) for one in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What some contracts come to, and a digest for each of what it rests on."""
+
+    comparison: Comparison
+    digests: bytes
+    counted: tuple[MeteredUsage, ...]
+
+
 @dataclass(slots=True)
 class _Inputs:
-    """Everything the answer rests on, hashed as it is read."""
+    """What an answer rests on, hashed as it is read."""
 
     hashed: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=32))
 
     def add(self, *parts: str) -> None:
-        for part in parts:
-            encoded = part.encode()
-            self.hashed.update(b"%d\x1f%b" % (len(encoded), encoded))
-
-    def add_record(self, record: object) -> None:
-        self.add(to_json(record).decode())
+        self.hashed.update("".join([f"{len(part)}\x1f{part}" for part in parts]).encode())
 
     def add_versions(self, catalog: Catalog, key: tuple[str, str]) -> None:
         for version in catalog.versions.get(key, ()):
@@ -96,42 +122,91 @@ def rerate(
     """Rate a month on the present terms and with a plan's versions laid over them.
 
     The plan must have no problems. `on_line` gets every line, by contract, as it is compared.
+    Rejected `rerate.unknown_customer`.
     """
-    changes = list(changes)
+    ground = ground_of(connection, question, catalog=catalog, changes=changes)
+    part = rate_part(connection, ground, list(ground.contracts), on_line=on_line)
+    return answer_of(ground, [part])
+
+
+def ground_of(
+    connection: Connection, question: Question, *, catalog: Catalog, changes: Iterable[Change]
+) -> Ground:
+    """Read and work out what is the same for every contract. Rejected as `rerate`."""
+    changes = tuple(changes)
     since = _first_day(catalog, question.month) if question.as_if_in_force else None
     other = laid_over(catalog, changes, since=since)
     changed = frozenset((one.version.kind, one.version.key) for one in changes)
-    wanted = _contracts(other, question.customers)
-    _require_known(question, wanted)
-    reached = {one for one in other.keys("contract") if reaches(other, one, changed)}
-    inputs = _Inputs()
-    _hash_terms(inputs, question, catalog, changes)
-    earlier = _earlier(connection, question.month, catalog, other)
-    inputs.add_record({one: earlier[one] for one in sorted(earlier) if one in wanted})
-    again = _counted(connection, question.month, catalog, other, changed, reached & wanted.keys())
-    found = Comparison(top=question.top)
-    stored = _by_contract(stream_usages(connection, question.month, sorted(wanted)), wanted)
+    contracts = _contracts(other, question.customers)
+    _require_known(question, contracts)
+    return Ground(
+        question,
+        catalog,
+        other,
+        changes,
+        contracts,
+        frozenset(one for one in other.keys("contract") if reaches(other, one, changed)),
+        _earlier(connection, question.month, catalog, other),
+    )
+
+
+def rate_part(
+    connection: Connection,
+    ground: Ground,
+    contract_ids: Sequence[str],
+    *,
+    on_line: Callable[[Line], None] | None = None,
+) -> Part:
+    """Rate some contracts, in order, on both terms."""
+    month = ground.question.month
+    again = _counted(connection, ground, contract_ids)
+    found = Comparison(top=ground.question.top)
+    digests = []
+    stored = _by_contract(stream_usages(connection, month, contract_ids), contract_ids)
     for contract_id, usages in stored:
-        inputs.add_versions(catalog, ("contract", contract_id))
         fresh = again.get(contract_id, {})
-        inputs.add(*(one.usage_id for one in usages.values()))
-        inputs.add(*(one.usage_id for one in fresh.values()))
-        known = earlier.get(contract_id, _NOTHING)
-        before = after = contract_truth(catalog, question.month, contract_id, usages, known)
-        is_reached = contract_id in reached
+        known = ground.earlier.get(contract_id, _NOTHING)
+        digests.append(_digest(ground, contract_id, [*usages.values(), *fresh.values()], known))
+        before = after = contract_truth(ground.catalog, month, contract_id, usages, known)
+        is_reached = contract_id in ground.reached
         if is_reached:
             mine = {**usages, **fresh}
-            after = contract_truth(other, question.month, contract_id, mine, known)
-        lines = _compare(found, wanted[contract_id], before, after, may_change=is_reached)
+            after = contract_truth(ground.other, month, contract_id, mine, known)
+        customer_id = ground.contracts[contract_id]
+        lines = _compare(found, customer_id, before, after, may_change=is_reached)
         if on_line is not None:
             for line in lines:
                 on_line(line)
+    counted = tuple(one for usages in again.values() for one in usages.values())
+    return Part(found, b"".join(digests), counted)
+
+
+def answer_of(ground: Ground, parts: Sequence[Part]) -> Answer:
+    """Put the parts together, in order; however contracts were divided, the answer is the same."""
+    question = ground.question
+    inputs = _Inputs()
+    _hash_terms(inputs, question, ground.catalog, ground.changes)
+    found = Comparison(top=question.top)
+    for part in parts:
+        inputs.hashed.update(part.digests)
+        found.merge(part.comparison)
     return Answer(
         report=found.report(month=str(question.month), as_if_in_force=question.as_if_in_force),
         inputs_hash=inputs.hashed.hexdigest(),
-        is_whole=reached <= wanted.keys(),
-        counted=tuple(one for usages in again.values() for one in usages.values()),
+        is_whole=ground.reached <= ground.contracts.keys(),
+        counted=tuple(one for part in parts for one in part.counted),
     )
+
+
+def _digest(
+    ground: Ground, contract_id: str, usages: Iterable[MeteredUsage], earlier: Earlier
+) -> bytes:
+    inputs = _Inputs()
+    inputs.add_versions(ground.catalog, ("contract", contract_id))
+    inputs.add(*(one.usage_id for one in usages))
+    if earlier is not _NOTHING:
+        inputs.add(to_json(earlier).decode())
+    return inputs.hashed.digest()
 
 
 _NOTHING: Final = Earlier()
@@ -210,22 +285,18 @@ def _earlier(
 
 
 def _counted(
-    connection: Connection,
-    month: Month,
-    catalog: Catalog,
-    other: Catalog,
-    changed: frozenset[tuple[str, str]],
-    contract_ids: Iterable[str],
+    connection: Connection, ground: Ground, contract_ids: Iterable[str]
 ) -> dict[str, dict[UsageKey, MeteredUsage]]:
     """Return usage that the other terms look at and the present ones do not, counted now.
 
     Prices look at what is stored; a contract, a product or a meter may ask for other windows.
     """
-    if all(kind == "price_book" for kind, _ in changed):
+    if all(kind == "price_book" for kind, _ in ground.changed):
         return {}
-    ids = sorted(contract_ids)
-    asked = {one.key: one for one in windows(with_contracts(catalog, ids), month)}
-    wanted = windows(with_contracts(other, ids), month)
+    month = ground.question.month
+    ids = [contract_id for contract_id in contract_ids if contract_id in ground.reached]
+    asked = {one.key: one for one in windows(with_contracts(ground.catalog, ids), month)}
+    wanted = windows(with_contracts(ground.other, ids), month)
     fresh = [one for one in wanted if not _asks_the_same(asked.get(one.key), one)]
     found: dict[str, dict[UsageKey, MeteredUsage]] = {}
     for window, counted in zip(fresh, count_windows(connection, fresh), strict=True):
