@@ -38,8 +38,8 @@ def windows(
     if is_cut:
         assert end is not None
         edges.append(end)
-    if calendar.get("last") == "merged" and is_cut and not begins(end) and len(edges) > 2:
-        del edges[-2]
+        if calendar.get("last") == "merged" and not begins(end) and len(edges) > 2:
+            del edges[-2]
     if calendar.get("first") == "merged" and not whole[0] and len(edges) > 2:
         del edges[1]
     pairs = [(edges[at], edges[at + 1]) for at in range(len(edges) - 1)]

@@ -12,7 +12,7 @@ Written = Mapping[str, Any]
 Span = tuple[datetime, datetime]
 
 DAY = timedelta(days=1)
-SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day_elapsed": 86400}
 
 
 def policy_of(said: Any) -> Written:
@@ -76,10 +76,17 @@ def amount(
         if "quantity" in policy:
             result = rounded(quantity * factor, policy["quantity"]) * price
         else:
-            result = rounded(quantity * price * factor, {"decimals": 12, "rounding": "half_even"})
+            result = carried(quantity * price * factor)
     else:
         result = quantity * price
     return rounded(result, policy["amount"]) if "amount" in policy else result
+
+
+def carried(value: Fraction) -> Fraction:
+    """Return a fraction as it is when it has an end, else at 12 decimals, half to even."""
+    if 10**100 % value.denominator == 0:
+        return value
+    return rounded(value, {"decimals": 12, "rounding": "half_even"})
 
 
 def rounded(value: Fraction, to: Written) -> Fraction:

@@ -26,9 +26,11 @@ from tollbook.api.v1 import (
     billing,
     capture,
     control,
+    credit,
     mappings,
     masterdata,
     posting,
+    prepaid,
     prices,
     quarantine,
     reports,
@@ -60,6 +62,7 @@ MODULES: Final = (
     mappings,
     masterdata,
     billing,
+    prepaid,
     posting,
     control,
     prices,
@@ -69,6 +72,7 @@ MODULES: Final = (
     sources,
     source_objects,
     usage,
+    credit,
 )
 
 

@@ -38,6 +38,7 @@ _MISSING: Final = frozenset(
         "meter.unknown",
         "post.unknown",
         "rerate.no_such_run",
+        "rate.unknown_customer",
         "trace.unknown_id",
         "worklist.unknown",
         "api.unknown_key",

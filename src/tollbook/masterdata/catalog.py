@@ -1,7 +1,8 @@
 """All master data as known at one instant, and what of it was in force on a day."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Final, TypeVar
@@ -18,6 +19,7 @@ from tollbook.records.commercial import (
 from tollbook.records.parties import Customer, LegalEntity
 from tollbook.records.source_mapping import SourceMapping
 from tollbook.values.calendar import BillingCalendar, BillingPeriod, Days, billing_periods, days_of
+from tollbook.values.grid import DAY
 from tollbook.values.period import Month
 
 Record = (
@@ -190,6 +192,16 @@ class Catalog:
         assert contract is not None
         return min(version.effective_from for version in versions), contract.effective_until
 
+    def contract_through(self, contract_id: str, until: date) -> "Catalog":
+        """Return master data without versions of a contract that take effect on a day or later."""
+        versions = self.versions["contract", contract_id]
+        kept = tuple(version for version in versions if version.effective_from < until)
+        if len(kept) == len(versions):
+            return self
+        # Read only: a copy of everything, for each contract that changes, would take minutes.
+        above = {("contract", contract_id): kept}
+        return replace(self, versions=ChainMap(above, self.versions))  # type: ignore[arg-type]
+
     def billing(self, contract_id: str) -> BillingCalendar | None:
         """Return when billing periods of a contract begin; None for calendar months."""
         contract = _record(self.versions[("contract", contract_id)][0], Contract)
@@ -199,6 +211,17 @@ class Catalog:
     def states_billing(self) -> bool:
         """Whether billing periods of any contract are not calendar months."""
         return any(self.billing(key) is not None for key in self.keys("contract"))
+
+    def months_billing(self, days: Iterable[date]) -> list[Month]:
+        """Return the months that bill what happened on some UTC days, in any contract's zone."""
+        touched = sorted(days)
+        months = {Month.of(day) for day in touched}
+        for key in self.keys("contract") if self.states_billing else ():
+            for day in touched if self.billing(key) is not None else ():
+                around = Days(day - DAY, day + 2 * DAY)
+                found = self.billing_periods(key, around)
+                months |= {Month.of(period.days.last) for period in found}
+        return sorted(months)
 
     def billing_periods(self, contract_id: str, within: Days) -> Iterator[BillingPeriod]:
         """Yield the billing periods of a contract that have a day within some days."""

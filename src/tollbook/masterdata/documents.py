@@ -12,6 +12,7 @@ from tollbook.masterdata import price_shorthand as shorthand
 from tollbook.masterdata.catalog import KINDS, SINCE_EVER, Record, Version
 from tollbook.masterdata.problems import Document, Path, Place, Problem, suggestion
 from tollbook.records.adjustment import Adjustment
+from tollbook.records.alert import Alert
 from tollbook.records.charge import (
     Cell,
     PriceRules,
@@ -23,7 +24,6 @@ from tollbook.records.charge import (
 from tollbook.records.commercial import (
     Contract,
     ContractItem,
-    CreditGrant,
     EventType,
     Filter,
     GlMap,
@@ -33,6 +33,7 @@ from tollbook.records.commercial import (
     TaxRate,
     TaxTable,
 )
+from tollbook.records.credits import CreditGrant, RollOver
 from tollbook.records.parties import Customer, LegalEntity, Subject
 from tollbook.records.source_mapping import Condition, FieldRule, SourceMapping
 from tollbook.values.calendar import BillingCalendar
@@ -80,6 +81,7 @@ _SPELLING: Final[dict[type, dict[str, str]]] = {
     ContractItem: {"product_id": "product"},
     CreditGrant: {"grant_id": "id"},
     Adjustment: {"adjustment_id": "id", "product_id": "product"},
+    Alert: {"alert_id": "id", "product_id": "product"},
     TaxTable: {"entity_id": "entity"},
     GlMap: {"entity_id": "entity"},
     SourceMapping: {"mapping_id": "id"},
@@ -364,6 +366,21 @@ def _short_item(value: Any) -> Any:
     return {"product": value} if isinstance(value, str) else value
 
 
+def _short_grant(value: Any) -> Any:
+    """`expires_on: never` is no expiry."""
+    if not isinstance(value, Mapping):
+        return value
+    ends = ("expires_on", "expires_at")
+    return {key: v for key, v in value.items() if not (key in ends and v == "never")}
+
+
+def _short_roll_over(value: Any) -> Any:
+    """`roll_over: 50 %` keeps that much."""
+    if isinstance(value, str) and value.endswith("%"):
+        return {"percent": value.removesuffix("%").strip()}
+    return value
+
+
 def _short_field(value: Any) -> Any:
     """A text that begins like a path is one, any other value is a constant."""
     if isinstance(value, str):
@@ -455,6 +472,8 @@ _SHORTHAND: Final[dict[type, Callable[[Any], Any]]] = {
     Filter: _short_filter,
     Subject: _short_subject,
     ContractItem: _short_item,
+    CreditGrant: _short_grant,
+    RollOver: _short_roll_over,
     PriceVersion: shorthand.price,
     PriceRules: shorthand.rules,
     PriceStep: shorthand.step,

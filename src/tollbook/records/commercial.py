@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from tollbook.records.adjustment import Adjustment
+from tollbook.records.alert import Alert
 from tollbook.records.charge import PriceVersion
+from tollbook.records.credits import CreditGrant, CreditPolicy
 from tollbook.values.calendar import BillingCalendar
 from tollbook.values.ids import CustomerId, EntityId, MeterId
 from tollbook.values.proration import Proration
@@ -157,20 +159,6 @@ class Commitment:
 
 
 @dataclass(frozen=True, slots=True)
-class CreditGrant:
-    """Prepaid credits bought on a day, usable until `expires_on` (that day included).
-
-    Amount in major units of the contract's currency; usage charges draw it down, earliest expiry
-    first, then earliest grant, then id.
-    """
-
-    grant_id: str
-    amount: Decimal
-    granted_on: date
-    expires_on: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Contract:
     """Commercial terms between a legal entity and a customer, from a day until another (excluded).
 
@@ -180,7 +168,8 @@ class Contract:
     `adjustments` are discounts, minimums and maximums over its lines, in the order they apply.
 
     `billing` says when its billing periods begin, calendar months without it; `proration` how a
-    fee is charged for a part of one. Contracts without either owe a fee whole.
+    fee is charged for a part of one. Contracts without either owe a fee whole. `alerts` are the
+    thresholds that are watched while a billing period runs.
     """
 
     contract_id: str
@@ -201,6 +190,8 @@ class Contract:
     bill_to: CustomerId | None = None
     billing: BillingCalendar | None = None
     proration: Proration | None = None
+    alerts: tuple[Alert, ...] = ()
+    credit_policy: CreditPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,6 +173,27 @@ def stream_usages(
             yield _usage(row)
 
 
+def usages_of_windows(
+    connection: Connection, windows: Sequence[tuple[str, str, Period]]
+) -> list[MeteredUsage]:
+    """Return the latest usages of windows (contract, product, period) of any month."""
+    if not windows:
+        return []
+    return _usages(
+        connection,
+        """(m.contract_id, m.product_id, m.starts_at, m.ends_at) in (
+               select * from unnest(%(contracts)s::text[], %(products)s::text[],
+                                    %(starts)s::timestamptz[], %(ends)s::timestamptz[]))
+           and not exists (select from metered_usage n where n.replaces = m.usage_id)""",
+        {
+            "contracts": [contract_id for contract_id, _, _ in windows],
+            "products": [product_id for _, product_id, _ in windows],
+            "starts": [period.start for _, _, period in windows],
+            "ends": [period.end for _, _, period in windows],
+        },
+    )
+
+
 def usages_by_id(connection: Connection, usage_ids: Sequence[str]) -> list[MeteredUsage]:
     """Return these usages, replaced ones too, by contract, product and start."""
     return _usages(connection, "m.usage_id = any(%(ids)s)", {"ids": list(usage_ids)})

@@ -13,8 +13,9 @@ from tollbook.flow.rate.terms import Refusal, Terms, terms_of
 from tollbook.flow.rate.working import ONE, total
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import ChargePart, PriceVersion
-from tollbook.records.commercial import Contract
+from tollbook.records.commercial import Contract, ContractItem
 from tollbook.values.calendar import BillingPeriod, Days, days_of
+from tollbook.values.codec import ABSENT
 from tollbook.values.period import Month, Period, midnight
 from tollbook.values.proration import WHOLE_FEE, Proration, prorated_parts, share_served
 
@@ -40,36 +41,16 @@ def period_fees(
 ) -> Iterator[RatedCharge | Refusal]:
     """Yield the fees of every billing period of a contract that begins in a month.
 
-    An amendment inside a period divides its fee by what was served on the terms before and after.
-    What cannot be rated is a refusal.
+    An amendment in that month divides the fee by what was served on the terms before and after; a
+    later one is a change of its own month (`fee_changes`). What cannot be rated is a refusal.
     """
-    for product_id, period in _due(catalog, contract_id, month):
+    known = catalog.contract_through(contract_id, month.plus(1).first)
+    for product_id, period in _due(known, contract_id, month):
         try:
-            for service in _services(catalog, contract_id, product_id, period):
-                yield _charge(catalog, service, period, month)
+            for service in services(known, contract_id, product_id, period):
+                yield _charge(known, service, period, month)
         except Rejected as failure:
             yield Refusal(contract_id, product_id, failure)
-
-
-def fee_again(catalog: Catalog, rated: RatedCharge, quantity: Decimal) -> list[ChargePart]:
-    """Return the working of a stored fee, from its pinned price and contract version."""
-    charge = rated.charge
-    version = catalog.numbered("contract", charge.contract_id, charge.contract_version)
-    assert version is not None, "a charge pins a contract version that exists"
-    contract = version.record
-    assert isinstance(contract, Contract)
-    days = Days(charge.period.start.date(), charge.period.end.date())
-    if contract.billing is None and contract.proration is None:
-        return fee_parts(quantity, rated.price)
-    if contract.billing is None:
-        interval = next(
-            item.interval_months for item in contract.items if item.product_id == charge.product_id
-        )
-        wholes = (_interval(rated.month, interval),)
-    else:
-        periods = catalog.billing_periods(charge.contract_id, days)
-        wholes = next(periods).wholes
-    return _parts(catalog, contract, rated.price, quantity, BillingPeriod(days, wholes))
 
 
 def _due(catalog: Catalog, contract_id: str, month: Month) -> Iterator[tuple[str, BillingPeriod]]:
@@ -78,29 +59,34 @@ def _due(catalog: Catalog, contract_id: str, month: Month) -> Iterator[tuple[str
     if catalog.billing(contract_id) is not None:
         for period in catalog.billing_periods(contract_id, within):
             if period.days.start in within:
-                for product_id in _fees(catalog, contract_id, period.days):
+                for product_id in fees_sold(catalog, contract_id, period.days):
                     yield product_id, period
         return
     start, until = catalog.contract_life(contract_id)
-    for product_id, interval in _fees(catalog, contract_id, within).items():
-        whole = _interval(month, interval)
+    for product_id, interval in fees_sold(catalog, contract_id, within).items():
+        whole = interval_of(month, interval)
         days = whole.overlap(Days(start, until or date.max))
         if days is not None and is_due(interval, month=month, started=Month.of(start)):
             yield product_id, BillingPeriod(days, (whole,))
 
 
-def _fees(catalog: Catalog, contract_id: str, days: Days) -> dict[str, int]:
+def is_fee(catalog: Catalog, item: ContractItem, on: date) -> bool:
+    """Tell whether an item is sold without a meter."""
+    product = catalog.product(item.product_id, on)
+    return product is not None and product.meter_id is None
+
+
+def fees_sold(catalog: Catalog, contract_id: str, days: Days) -> dict[str, int]:
     """Return the products sold without a meter on some days, each with its interval in months."""
     found: dict[str, int] = {}
     for contract, start, _ in catalog.segments(contract_id, days):
         for item in contract.items:
-            product = catalog.product(item.product_id, start)
-            if product is None or product.meter_id is None:
+            if is_fee(catalog, item, start):
                 found.setdefault(item.product_id, item.interval_months)
     return found
 
 
-def _services(
+def services(
     catalog: Catalog, contract_id: str, product_id: str, period: BillingPeriod
 ) -> list[Service]:
     """Return on which terms a fee is owed in a billing period, in order.
@@ -155,7 +141,7 @@ def _charge(catalog: Catalog, service: Service, period: BillingPeriod, month: Mo
     return contract_charge(
         contract,
         price,
-        _parts(catalog, contract, price, terms.item.quantity, served),
+        service_parts(catalog, contract, price, terms.item.quantity, served),
         kind="fixed",
         period=Period(midnight(service.days.start), midnight(service.days.until)),
         month=month,
@@ -163,18 +149,21 @@ def _charge(catalog: Catalog, service: Service, period: BillingPeriod, month: Mo
     )
 
 
-def _parts(
+def service_parts(
     catalog: Catalog,
     contract: Contract,
     price: PriceVersion,
     quantity: Decimal,
     served: BillingPeriod,
 ) -> list[ChargePart]:
+    """Return the working of a fee for what was served of a billing period."""
     policy, zone = policy_of(contract), catalog.zone(contract.customer_id, contract)
     if policy.by in {"full_period", "none"}:
         return fee_parts(quantity, price)
     unit_price = price.flat_amount
-    if price.model != "flat":
+    if price.model != "flat" or price.rules is not ABSENT:
+        if served.is_whole and policy.amount is None:
+            return fee_parts(quantity, price)
         # The price of so many units together, of which a share is owed.
         unit_price = total(one.amount for one in fee_parts(quantity, price))
         quantity = ONE
@@ -192,5 +181,6 @@ def _parts(
     ]
 
 
-def _interval(month: Month, interval_months: int) -> Days:
+def interval_of(month: Month, interval_months: int) -> Days:
+    """Return the calendar months that a fee due in a month is for."""
     return Days(month.first, month.plus(interval_months).first)

@@ -1,12 +1,14 @@
 """The charges of a contract's items: metered usage at a price, and recurring fees."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.agreed import contract_charge
-from tollbook.flow.rate.fees import period_fees
+from tollbook.flow.rate.detail.need import Known, known_or_refused, with_known
+from tollbook.flow.rate.fee_changes import fee_changes
+from tollbook.flow.rate.fees import is_fee, period_fees
 from tollbook.flow.rate.fixed import fee_parts, is_due, service_period
 from tollbook.flow.rate.price import price_usage
 from tollbook.flow.rate.rated import RatedCharge
@@ -15,7 +17,7 @@ from tollbook.flow.rate.terms import Refusal, Terms, started_on, terms_of
 from tollbook.flow.rate.working import ZERO
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Contract, ContractItem
-from tollbook.records.usage import MeteredUsage
+from tollbook.records.usage import MeteredUsage, UsageDetail
 from tollbook.values.ids import MeterId, UsageId, derive
 from tollbook.values.period import Month, Period, midnight
 
@@ -39,6 +41,7 @@ class ContractMonth:
     segments: tuple[Segment, ...]
     in_force: tuple[Segment, ...]
     usages: Mapping[UsageKey, MeteredUsage]
+    known: Mapping[UsageKey, Known] = field(default_factory=dict)
 
     @property
     def latest(self) -> Contract:
@@ -69,17 +72,22 @@ def item_charges(known: ContractMonth) -> Iterator[RatedCharge | Refusal]:
     for contract, start, end in known.segments:
         window = Period(midnight(start), midnight(end))
         for item in contract.items:
+            if by_period and is_fee(known.catalog, item, start):
+                continue
             try:
                 terms = terms_of(known.catalog, contract, item, start)
                 if terms.product.meter_id is not None:
                     yield _usage_charge(known, contract, terms, window)
-                elif not by_period and item.product_id not in charged_fees:
+                elif item.product_id not in charged_fees:
                     yield from _fee(known, contract, terms)
                     charged_fees.add(item.product_id)
             except Rejected as failure:
-                yield Refusal(contract.contract_id, item.product_id, failure)
+                located = _located(failure, contract, item)
+                yield Refusal(contract.contract_id, item.product_id, located)
     if by_period:
-        yield from period_fees(known.catalog, known.latest.contract_id, known.month)
+        contract_id = known.latest.contract_id
+        yield from period_fees(known.catalog, contract_id, known.month)
+        yield from fee_changes(known.catalog, contract_id, known.month)
 
 
 def _usage_charge(
@@ -90,11 +98,20 @@ def _usage_charge(
     is_refused = rules_of(terms.price).negative_usage == "refuse"
     if usage is not None and usage.quantity < ZERO and is_refused:
         raise _negative(contract, terms.item, usage)
-    charge = price_usage(usage or _no_usage(known, contract, terms, window), terms.price)
-    pinned = charge
+    key = (contract.contract_id, product_id, window)
+    beyond = known_or_refused(known.known, key, terms.price, usage)
+    before = None if beyond.before is None else UsageDetail(beyond.before)
+    charge = price_usage(
+        usage or _no_usage(known, contract, terms, window),
+        terms.price,
+        detail=beyond.detail,
+        before=before,
+        is_last=beyond.is_last,
+    )
+    pinned = with_known(charge, beyond)
     if usage is None or usage.contract_version != contract.version:
         usage_id = usage.usage_id if usage is not None else None
-        pinned = replace(charge, contract_version=contract.version, usage_id=usage_id)
+        pinned = replace(pinned, contract_version=contract.version, usage_id=usage_id)
     return RatedCharge(pinned, contract.entity_id, known.month, terms.price)
 
 
@@ -121,7 +138,9 @@ def _no_usage(
 
 def _fee(known: ContractMonth, contract: Contract, terms: Terms) -> Iterator[RatedCharge]:
     started = started_on(known.catalog, contract)
-    if not is_due(terms.item.interval_months, month=known.month, started=Month.of(started)):
+    due, month = rules_of(terms.price).due, known.month
+    interval, ends = terms.item.interval_months, contract.effective_until
+    if not is_due(interval, month=month, started=Month.of(started), ends=ends, due=due):
         return
     price = replace(terms.price, product_id=terms.product.product_id)
     yield contract_charge(
@@ -129,9 +148,22 @@ def _fee(known: ContractMonth, contract: Contract, terms: Terms) -> Iterator[Rat
         price,
         fee_parts(terms.item.quantity, price),
         kind="fixed",
-        period=service_period(terms.item, contract, month=known.month, started=started),
-        month=known.month,
+        period=service_period(terms.item, contract, month=month, started=started, due=due),
+        month=month,
         quantity=terms.item.quantity,
+    )
+
+
+def _located(failure: Rejected, contract: Contract, item: ContractItem) -> Rejected:
+    """Name the contract and the product in what a price alone refused."""
+    if "cause" in failure.ids:
+        return failure
+    return Rejected(
+        failure.code,
+        f"{item.product_id} under contract {contract.contract_id}: {failure.message}",
+        cause=f"{contract.contract_id}|{item.product_id}",
+        contract_id=contract.contract_id,
+        product_id=item.product_id,
     )
 
 

@@ -65,7 +65,8 @@ def _tier_parts(quantity: Decimal, lower: Decimal, tier: Tier, per: Decimal) -> 
     return parts
 
 
-@lru_cache(maxsize=4096)
+# The tiers of a price are named alike in every charge, and writing decimals is slow.
+@lru_cache(maxsize=10_000)
 def tier_label(lower: Decimal, up_to: Decimal | None, edge: TierEdge = "inclusive") -> str:
     """Return what a tier is called in the working."""
     above, until = ("above", "up to") if edge == "inclusive" else ("from", "below")

@@ -1,24 +1,22 @@
 """Everything a month's contracts owe, computed from metered usage and terms alone."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.adjust import Share
 from tollbook.flow.rate.adjusted import Line, adjustment_charges, shares_of
-from tollbook.flow.rate.agreed import (
-    Movement,
-    commitment_charges,
-    credit_applied,
-    credits_purchased,
-)
+from tollbook.flow.rate.agreed import commitment_charges
 from tollbook.flow.rate.commit import committed_parts, year_began
+from tollbook.flow.rate.detail.need import Key, Known
 from tollbook.flow.rate.items import ContractMonth, UsageKey, item_charges
+from tollbook.flow.rate.prepaid import Movement, credits_applied, credits_purchased, prepaid
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.terms import Refusal, started_on
-from tollbook.masterdata.catalog import Catalog, Version
+from tollbook.ledger.credits import Moved
+from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Contract
+from tollbook.records.credits import CreditCommand
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.calendar import days_of
 from tollbook.values.money import Money, settle, sum_money
@@ -30,7 +28,7 @@ class Truth:
     """What a month owes: a charge an obligation, what each means for grants, what is refused."""
 
     charges: dict[Obligation, RatedCharge] = field(default_factory=dict)
-    by_grant: dict[Obligation, Mapping[str, Decimal]] = field(default_factory=dict)
+    by_grant: dict[Obligation, Mapping[str, Moved]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
 
     def waits(self, obligation: Obligation) -> bool:
@@ -56,39 +54,34 @@ class Truth:
                 assert kept is found, f"two charges for {obligation}"
 
 
-def month_truth(
-    catalog: Catalog,
-    month: Month,
-    usages: Iterable[MeteredUsage],
-    credit_balances: Mapping[str, Mapping[str, Decimal]],
-    discounts_given: Mapping[str, Mapping[str, Money]],
-    used_before: Mapping[str, Money],
-) -> Truth:
-    """Return everything owed for a service month.
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What is decided outside a month and counts in it, each by contract.
 
-    `credit_balances` is contract -> grant -> balance without this month's own movements;
-    `discounts_given` is contract -> adjustment -> what it took off in the months before;
-    `used_before` is what contracts that commit to a year used in the months before in it.
+    `credit_balances` are what each batch of credits holds without the month's own movements,
+    `credit_commands` what was ordered of them; `discounts_given` what each adjustment took off in
+    the months before; `used_before` what those that commit to a year used in the months before.
+    `known_uses` is what prices look at beyond quantities; without it they refuse.
     """
+
+    credit_balances: Mapping[str, Mapping[str, Moved]] = field(default_factory=dict)
+    credit_commands: Mapping[str, Sequence[CreditCommand]] = field(default_factory=dict)
+    discounts_given: Mapping[str, Mapping[str, Money]] = field(default_factory=dict)
+    used_before: Mapping[str, Money] = field(default_factory=dict)
+    known_uses: Mapping[Key, Known] = field(default_factory=dict)
+
+
+def month_truth(
+    catalog: Catalog, month: Month, usages: Iterable[MeteredUsage], elsewhere: Elsewhere
+) -> Truth:
+    """Return everything owed for a service month."""
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
     for contract_id in catalog.keys("contract"):
-        earlier = Earlier(
-            credit_balances.get(contract_id, {}),
-            discounts_given.get(contract_id, {}),
-            used_before.get(contract_id),
-        )
-        _add_contract(truth, catalog, month, contract_id, by_key, earlier)
+        known = _contract_month(catalog, month, contract_id, by_key, elsewhere)
+        if known is not None:
+            _add_contract(truth, known, elsewhere)
     return truth
-
-
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """What other months mean for a contract's month: balances of grants, discounts, usage."""
-
-    balances: Mapping[str, Decimal] = field(default_factory=dict)
-    given: Mapping[str, Money] = field(default_factory=dict)
-    used: Money | None = None
 
 
 def contract_truth(
@@ -96,35 +89,36 @@ def contract_truth(
     month: Month,
     contract_id: str,
     usages: Mapping[UsageKey, MeteredUsage],
-    earlier: Earlier,
+    elsewhere: Elsewhere,
 ) -> Truth:
     """Return what one contract owes for a service month: its part of `month_truth`.
 
     `usages` are those of the contract, or more; nothing of other contracts is looked at.
     """
     truth = Truth()
-    _add_contract(truth, catalog, month, contract_id, usages, earlier)
+    known = _contract_month(catalog, month, contract_id, usages, elsewhere)
+    if known is not None:
+        _add_contract(truth, known, elsewhere)
     return truth
 
 
-def _add_contract(
-    truth: Truth,
+def _contract_month(
     catalog: Catalog,
     month: Month,
     contract_id: str,
     usages: Mapping[UsageKey, MeteredUsage],
-    earlier: Earlier,
-) -> None:
+    elsewhere: Elsewhere,
+) -> ContractMonth | None:
     ending = tuple(catalog.segments_ending(contract_id, month))
     in_force = ending
     if catalog.billing(contract_id) is not None:
         in_force = tuple(catalog.segments(contract_id, days_of(month)))
-    if ending or in_force:
-        known = ContractMonth(catalog, month, ending, in_force, usages)
-        _add_charges(truth, known, earlier)
+    if not ending and not in_force:
+        return None
+    return ContractMonth(catalog, month, ending, in_force, usages, elsewhere.known_uses)
 
 
-def _add_charges(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
+def _add_contract(truth: Truth, known: ContractMonth, elsewhere: Elsewhere) -> None:
     items = list(item_charges(known))
     for item in items:
         truth.add(item)
@@ -132,38 +126,81 @@ def _add_charges(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
     if len(rated) < len(items):
         # A commitment or a credit computed without one of the products would be wrong.
         return
-    contract, period, month = known.latest, known.period, known.month
-    if not (contract.adjustments or contract.commitment or contract.credits):
-        # Most agree nothing over their lines: what follows would come to nothing, line by line.
+    contract, period = known.latest, known.period
+    if not _agrees_more(contract, elsewhere):
+        # Most contracts: what follows would come to nothing, line by line.
         return
     lines = settled_lines(rated, contract.currency)
-    started = Month.of(started_on(known.catalog, contract))
-    shares = shares_of(
-        contract, lines, month=month, started=started, given_before=earlier.given, period=period
-    )
-    for charge in adjustment_charges(contract, shares, period=period, month=month):
+    shares = _adjusted(known, lines, elsewhere)
+    for charge in adjustment_charges(contract, shares, period=period, month=known.month):
         truth.add(charge)
-    used = net_usage(lines, shares, contract.currency)
-    committed_to = _committed_product(known)
-    before = earlier.used or Money(0, contract.currency)
-    workings = committed_parts(contract, used, before=before, started=started, month=month)
-    # A month in which no billing period ends has no usage to hold against a commitment.
-    workings = workings if known.segments else {}
-    for charge in commitment_charges(
-        contract, workings, product_id=committed_to, period=period, month=month
-    ):
+    used = net_usage(lines, shares)
+    for charge in _committed(known, used, elsewhere):
         truth.add(charge)
-    for purchase in credits_purchased(contract, month):
+    zone = known.catalog.zone(contract.customer_id, contract)
+    commands = elsewhere.credit_commands.get(contract.contract_id, ())
+    balances = elsewhere.credit_balances.get(contract.contract_id, {})
+    credit = prepaid(contract, known.month, zone, commands)
+    for purchase in credits_purchased(credit):
         truth.add(purchase)
     try:
-        applied = credit_applied(
-            contract, used, elsewhere=earlier.balances, period=period, month=month
-        )
+        for applied in list(credits_applied(credit, used, elsewhere=balances, period=period)):
+            truth.add(applied)
     except Rejected as failure:
         truth.add(Refusal(contract.contract_id, contract.credit_product_id, failure))
-        return
-    if applied is not None:
-        truth.add(applied)
+
+
+def _agrees_more(contract: Contract, elsewhere: Elsewhere) -> bool:
+    """Tell whether anything is owed beside items: by rules over lines, commitments or credits."""
+    return bool(
+        contract.adjustments
+        or contract.commitment
+        or contract.credits
+        or elsewhere.credit_commands.get(contract.contract_id)
+    )
+
+
+def _adjusted(
+    known: ContractMonth, lines: Sequence[Line], elsewhere: Elsewhere
+) -> list[tuple[Share, Line | None]]:
+    contract = known.latest
+    return shares_of(
+        contract if known.segments else _without_minimums(contract),
+        lines,
+        month=known.month,
+        started=Month.of(started_on(known.catalog, contract)),
+        given_before=elsewhere.discounts_given.get(contract.contract_id, {}),
+        period=known.period,
+    )
+
+
+def _committed(
+    known: ContractMonth, used: Sequence[tuple[str, Money]], elsewhere: Elsewhere
+) -> Iterator[RatedCharge]:
+    contract, nothing = known.latest, Money(0, known.latest.currency)
+    if not known.segments:
+        # A month in which no billing period ends has no usage to hold against a commitment.
+        return iter(())
+    workings = committed_parts(
+        contract,
+        sum_money([money for _, money in used], contract.currency),
+        before=elsewhere.used_before.get(contract.contract_id, nothing),
+        started=Month.of(started_on(known.catalog, contract)),
+        month=known.month,
+    )
+    return commitment_charges(
+        contract,
+        workings,
+        product_id=_committed_product(known),
+        period=known.period,
+        month=known.month,
+    )
+
+
+def _without_minimums(contract: Contract) -> Contract:
+    """Return a contract as it adjusts a month in which no billing period ends: none falls short."""
+    rules = tuple(rule for rule in contract.adjustments if rule.kind != "minimum")
+    return replace(contract, adjustments=rules)
 
 
 def settled_lines(charges: Iterable[RatedCharge], currency: str) -> list[Line]:
@@ -181,12 +218,14 @@ def settled_lines(charges: Iterable[RatedCharge], currency: str) -> list[Line]:
 
 
 def net_usage(
-    lines: Iterable[Line], shares: Iterable[tuple[Share, Line | None]], currency: str
-) -> Money:
-    """Return what usage comes to after what was taken off it: commitments and credits count that."""
-    amounts = [line.amount for line in lines if line.kind == "usage"]
-    taken = [share.amount for share, line in shares if line is not None and line.kind == "usage"]
-    return sum_money([*amounts, *taken], currency)
+    lines: Iterable[Line], shares: Iterable[tuple[Share, Line | None]]
+) -> list[tuple[str, Money]]:
+    """Return usage by product after what was taken off it: commitments and credits count that."""
+    net = {line: line.amount for line in lines if line.kind == "usage"}
+    for share, line in shares:
+        if line in net:
+            net[line] += share.amount
+    return [(line.product_id, amount) for line, amount in net.items()]
 
 
 def _committed_product(known: ContractMonth) -> str:
@@ -203,17 +242,14 @@ def year_spans(catalog: Catalog, month: Month) -> dict[str, Month]:
     """Return the first month of its contract year, for contracts that commit to a year."""
     found = {}
     for contract_id in catalog.keys("contract"):
-        if not any(_is_annual(version.record) for version in _versions(catalog, contract_id)):
+        versions = catalog.versions["contract", contract_id]
+        if not any(_is_annual(version.record) for version in versions):
             continue
         for contract, _, _ in catalog.segments(contract_id, days_of(month)):
             if _is_annual(contract):
                 started = Month.of(started_on(catalog, contract))
                 found[contract_id] = year_began(started, month)
     return found
-
-
-def _versions(catalog: Catalog, contract_id: str) -> Iterable[Version]:
-    return catalog.versions["contract", contract_id]
 
 
 def _is_annual(record: object) -> bool:

@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from typing import Final
 
 from tollbook.errors import Rejected
-from tollbook.flow.meter.store import count_windows, stream_usages
+from tollbook.flow.meter.progress.store import summarized_through
+from tollbook.flow.meter.store import count_windows, stream_usages, usages_of_windows
 from tollbook.flow.meter.window import Window, usage_of, windows
 from tollbook.flow.rate import store as charges
+from tollbook.flow.rate.detail.need import needs
+from tollbook.flow.rate.detail.store import known_of
 from tollbook.flow.rate.items import UsageKey
 from tollbook.flow.rate.rerate.compare import (
     TOP_DEFAULT,
@@ -20,8 +23,8 @@ from tollbook.flow.rate.rerate.compare import (
     compared,
     not_rated,
 )
-from tollbook.flow.rate.truth import Earlier, Truth, contract_truth, year_spans
-from tollbook.ledger.credit_store import balances_without
+from tollbook.flow.rate.truth import Elsewhere, Truth, contract_truth, year_spans
+from tollbook.ledger.credit_store import balances_without, commands
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.overlay import laid_over, reaches, with_contracts
 from tollbook.masterdata.plan import Change
@@ -80,7 +83,7 @@ class Ground:
     changes: tuple[Change, ...]
     contracts: Mapping[str, str]
     reached: frozenset[str]
-    earlier: Mapping[str, Earlier]
+    elsewhere: Elsewhere
 
     @property
     def changed(self) -> frozenset[tuple[str, str]]:
@@ -146,7 +149,7 @@ def ground_of(
         changes,
         contracts,
         frozenset(one for one in other.keys("contract") if reaches(other, one, changed)),
-        _earlier(connection, question.month, catalog, other),
+        _elsewhere(connection, question.month, catalog, other),
     )
 
 
@@ -160,24 +163,27 @@ def rate_part(
     """Rate some contracts, in order, on both terms."""
     month = ground.question.month
     again = _counted(connection, ground, contract_ids)
+    counted = tuple(one for usages in again.values() for one in usages.values())
+    present = _with_known(connection, ground, ground.catalog, contract_ids, ())
+    other = _with_known(connection, ground, ground.other, contract_ids, counted)
+    inputs = _inputs_by_contract(present, other)
     found = Comparison(top=ground.question.top)
     digests = []
     stored = _by_contract(stream_usages(connection, month, contract_ids), contract_ids)
     for contract_id, usages in stored:
         fresh = again.get(contract_id, {})
-        known = ground.earlier.get(contract_id, _NOTHING)
-        digests.append(_digest(ground, contract_id, [*usages.values(), *fresh.values()], known))
-        before = after = contract_truth(ground.catalog, month, contract_id, usages, known)
+        rests_on = [*usages.values(), *fresh.values()]
+        digests.append(_digest(ground, contract_id, rests_on, inputs.get(contract_id, ())))
+        before = after = contract_truth(ground.catalog, month, contract_id, usages, present)
         is_reached = contract_id in ground.reached
         if is_reached:
             mine = {**usages, **fresh}
-            after = contract_truth(ground.other, month, contract_id, mine, known)
+            after = contract_truth(ground.other, month, contract_id, mine, other)
         customer_id = ground.contracts[contract_id]
         lines = _compare(found, customer_id, before, after, may_change=is_reached)
         if on_line is not None:
             for line in lines:
                 on_line(line)
-    counted = tuple(one for usages in again.values() for one in usages.values())
     return Part(found, b"".join(digests), counted)
 
 
@@ -199,17 +205,31 @@ def answer_of(ground: Ground, parts: Sequence[Part]) -> Answer:
 
 
 def _digest(
-    ground: Ground, contract_id: str, usages: Iterable[MeteredUsage], earlier: Earlier
+    ground: Ground, contract_id: str, usages: Iterable[MeteredUsage], more: Iterable[object]
 ) -> bytes:
     inputs = _Inputs()
     inputs.add_versions(ground.catalog, ("contract", contract_id))
     inputs.add(*(one.usage_id for one in usages))
-    if earlier is not _NOTHING:
-        inputs.add(to_json(earlier).decode())
+    inputs.add(*(to_json(one).decode() for one in more))
     return inputs.hashed.digest()
 
 
-_NOTHING: Final = Earlier()
+def _inputs_by_contract(present: Elsewhere, other: Elsewhere) -> dict[str, list[object]]:
+    """Return what contracts rest on beside usage and terms; few rest on any of it."""
+    found: dict[str, list[object]] = {}
+    decided: tuple[Mapping[str, object], ...] = (
+        present.credit_balances,
+        present.credit_commands,
+        present.discounts_given,
+        present.used_before,
+    )
+    for each in decided:
+        for contract_id in sorted(each):
+            found.setdefault(contract_id, []).append(each[contract_id])
+    for known in (present.known_uses, other.known_uses):
+        for key in sorted(known):
+            found.setdefault(key[0], []).append((key[1], key[2], known[key]))
+    return found
 
 
 def _compare(
@@ -268,20 +288,35 @@ def _hash_terms(
         inputs.add(one.effective_from.isoformat())
 
 
-def _earlier(
-    connection: Connection, month: Month, catalog: Catalog, other: Catalog
-) -> dict[str, Earlier]:
-    """Return what other months mean, for the contracts for which they mean anything."""
-    balances = balances_without(connection, month)
-    given = charges.discounts_given(connection, month)
+def _elsewhere(connection: Connection, month: Month, catalog: Catalog, other: Catalog) -> Elsewhere:
+    """Return what other months and people decided; what prices look at more is known by part."""
     spans = year_spans(catalog, month) | year_spans(other, month)
-    used = charges.used_before(connection, spans, month)
-    return {
-        contract_id: Earlier(
-            balances.get(contract_id, {}), given.get(contract_id, {}), used.get(contract_id)
-        )
-        for contract_id in balances.keys() | given.keys() | used.keys()
-    }
+    return Elsewhere(
+        credit_balances=balances_without(connection, month),
+        credit_commands=commands(connection),
+        discounts_given=charges.discounts_given(connection, month),
+        used_before=charges.used_before(connection, spans, month),
+    )
+
+
+def _with_known(
+    connection: Connection,
+    ground: Ground,
+    catalog: Catalog,
+    contract_ids: Iterable[str],
+    counted: Iterable[MeteredUsage],
+) -> Elsewhere:
+    """Add what the prices of some contracts look at beyond quantities; nearly always nothing."""
+    month, mine = ground.question.month, with_contracts(catalog, contract_ids)
+    keys = sorted(need.key for need in needs(mine, month))
+    usages = {_key(one): one for one in usages_of_windows(connection, keys)}
+    usages |= {_key(one): one for one in counted}
+    known = known_of(connection, mine, month, usages.values()) if keys else {}
+    return replace(ground.elsewhere, known_uses=known)
+
+
+def _key(usage: MeteredUsage) -> UsageKey:
+    return usage.contract_id, usage.product_id, usage.period
 
 
 def _counted(
@@ -299,8 +334,9 @@ def _counted(
     wanted = windows(with_contracts(ground.other, ids), month)
     fresh = [one for one in wanted if not _asks_the_same(asked.get(one.key), one)]
     found: dict[str, dict[UsageKey, MeteredUsage]] = {}
+    through = summarized_through(connection)
     for window, counted in zip(fresh, count_windows(connection, fresh), strict=True):
-        usage = usage_of(window, counted, through_receipt=0)
+        usage = usage_of(window, counted, through_receipt=through)
         found.setdefault(usage.contract_id, {})[window.key] = usage
     return found
 
@@ -318,6 +354,6 @@ def _by_contract(
     for contract_id in contract_ids:
         found: Usages = {}
         if of == contract_id:
-            found = {(one.contract_id, one.product_id, one.period): one for one in mine}
+            found = {_key(one): one for one in mine}
             of, mine = next(grouped, ("", iter(())))
         yield contract_id, found
