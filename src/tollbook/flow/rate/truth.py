@@ -165,7 +165,7 @@ def _adjusted(
 ) -> list[tuple[Share, Line | None]]:
     contract = known.latest
     return shares_of(
-        contract if known.segments else _without_minimums(contract),
+        contract if known.segments and contract.items else _without_minimums(contract),
         lines,
         month=known.month,
         started=Month.of(started_on(known.catalog, contract)),
