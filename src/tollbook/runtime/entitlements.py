@@ -64,7 +64,7 @@ class Entitlements:
             }
         missing = [check for check in dict.fromkeys(checks) if check not in found]
         if missing:
-            with self._database.transaction() as connection:
+            with self._database.reading() as connection:
                 found |= self._read(connection, missing, now)
         return [found[check] for check in checks]
 
