@@ -150,8 +150,8 @@ def main() -> None:
         rig = ingest.Rig(home, worker=True, furnish=furnish)
         try:
             send(options.events, 0, 0)
-            measure("before all is known", options.callers, 3)
-            time.sleep(10)
+            # Until the worker has looked at everyone.
+            time.sleep(15)
             measure("entitlements", options.callers, options.seconds)
             coming = options.rate * (int(options.seconds) + 5)
             sender = multiprocessing.Process(

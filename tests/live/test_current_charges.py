@@ -57,11 +57,7 @@ def test_the_balance_of_credits_is_what_this_usage_leaves(watched: Watched) -> N
 
     assert found["credit_balances"] == {"USD": "18.00"}
     [grant] = found["contracts"][0]["grants"]
-    assert (grant["grant_id"], Decimal(grant["granted"]), Decimal(grant["left"])) == (
-        "bob-30",
-        Decimal(30),
-        Decimal(18),
-    )
+    assert (grant["grant_id"], grant["granted"], grant["left"]) == ("bob-30", "30", "18.00")
 
 
 def test_credits_that_an_unrated_month_used_are_gone_in_the_next(watched: Watched) -> None:
@@ -94,6 +90,37 @@ def test_a_customer_that_nobody_knows_is_refused(watched: Watched) -> None:
     refused = watched.api.problem("GET", "/v1/customers/nobody/current-charges")
 
     assert refused == (404, "rate.unknown_customer")
+
+
+def test_charges_are_those_of_the_billing_period_that_runs(watched: Watched) -> None:
+    watched.api.post(
+        "/v1/master-data/apply",
+        {
+            "customers": [{"id": "tenth", "name": "Tenth", "jurisdiction": "US-NY"}],
+            "contracts": [
+                {
+                    "id": "tenth-1",
+                    "customer": "tenth",
+                    "entity": "us",
+                    "currency": "USD",
+                    "price_book": "list",
+                    "effective_from": "2023-01-10",
+                    "billing": {"every": "month", "anchor_day": 10},
+                    "items": ["tokens"],
+                    "alerts": [{"id": "five", "amount": 5}],
+                }
+            ],
+        },
+    )
+    watched.use("tenth", 1, at="2023-11-09T23:59:59Z")
+    watched.use("tenth", 2, at="2023-11-10T00:00:00Z")
+
+    [contract] = watched.charges("tenth")["contracts"]
+    [event] = watched.look()
+
+    assert (contract["starts_on"], contract["ends_before"]) == ("2023-11-10", "2023-12-10")
+    assert (contract["billed_in"], contract["charged"]) == ("2023-12", "6.00")
+    assert (event.alert_id, str(event.starts_on)) == ("five", "2023-11-10")
 
 
 def child_contract() -> object:

@@ -7,7 +7,7 @@ def test_what_a_contract_sells_may_be_used(watched: Watched) -> None:
     found = watched.may("ada", "tokens")
 
     assert (found["allowed"], found["reason"], found["contract_id"]) == (True, "sold", "ada-1")
-    assert found["as_of"] == "2023-11-16T00:00:01Z"
+    assert found["as_of"] == "2023-11-16T00:00:02Z"
 
 
 def test_the_allowance_left_counts_every_acknowledged_event(watched: Watched) -> None:

@@ -117,6 +117,6 @@ class Watched:
         return self.api.get(f"/v1/customers/{customer}/credit-control")
 
     def may(self, customer: str, product: str) -> Any:
-        """Return the entitlement, half a second later: no answer is remembered for longer."""
-        self.clock.wait(1)
+        """Return the entitlement, two seconds later: nothing is remembered for longer."""
+        self.clock.wait(2)
         return self.api.get(f"/v1/customers/{customer}/entitlements/{product}")

@@ -109,7 +109,7 @@ def build(app: App, *, on_close: ExitStack | None = None) -> FastAPI:
         app.clock,
         f"{os.getpid()} since {app.clock.now():%Y-%m-%dT%H:%M:%SZ}",
         read=lambda: state_of(app, door, queue),
-        learn=lambda: door.ring.refresh(at_once=True),
+        learn=lambda: learn(app, door),
     )
 
     @asynccontextmanager
@@ -172,6 +172,12 @@ def open_door(app: App) -> Door:
         Budget(bytes_max=settings.inflight_megabytes * MEGABYTE),
         Counts(),
     )
+
+
+def learn(app: App, door: Door) -> None:
+    """Learn what other processes changed, so that no request has to."""
+    door.ring.refresh(at_once=True)
+    app.entitlements.refresh()
 
 
 def state_of(app: App, door: Door, queue: Queue) -> dict[str, Any]:

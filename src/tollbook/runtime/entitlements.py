@@ -20,8 +20,10 @@ from tollbook.storage.database import Connection, Database
 from tollbook.values.clock import Clock
 from tollbook.values.ids import CustomerId
 
-# An answer is given again for so long, and so long may master data be older.
+# An answer is given again for so long.
 KEPT_SECONDS: Final = 0.5
+# Master data is asked for each second beside the requests; one waits for it when nobody did.
+REFRESH_SECONDS: Final = 1.5
 KEPT_MAX: Final = 100_000
 SLOT_MINUTES: Final = 15
 
@@ -54,7 +56,7 @@ class Entitlements:
         now = self._clock.monotonic()
         kept = self._kept
         found: dict[Check, Entitlement] = {}
-        if kept is not None and now - kept.asked_at < KEPT_SECONDS:
+        if kept is not None and now - kept.asked_at < REFRESH_SECONDS:
             found = {
                 check: known[1]
                 for check in checks
@@ -62,7 +64,7 @@ class Entitlements:
             }
         missing = [check for check in dict.fromkeys(checks) if check not in found]
         if missing:
-            with self._database.transaction() as connection:
+            with self._database.reading() as connection:
                 found |= self._read(connection, missing, now)
         return [found[check] for check in checks]
 
@@ -87,15 +89,22 @@ class Entitlements:
         kept.answers.update({check: (now, answer) for check, answer in answers.items()})
         return answers
 
+    def refresh(self) -> None:
+        """Look whether master data changed, so that no request has to."""
+        with self._database.transaction() as connection:
+            self._learn(connection)
+
     def _fresh(self, connection: Connection, now: float, at: datetime) -> _Kept:
         """Return what is remembered, with master data as it was known moments ago."""
-        # No day begins within a quarter of an hour, in any zone: terms are the same all through.
-        slot = at.replace(minute=at.minute // SLOT_MINUTES * SLOT_MINUTES, second=0, microsecond=0)
-        with self._lock:
-            kept = self._kept
-            if kept is not None and kept.slot == slot and now - kept.asked_at < KEPT_SECONDS:
-                return kept
+        kept = self._kept
+        is_fresh = kept is not None and now - kept.asked_at < REFRESH_SECONDS
+        if kept is not None and is_fresh and kept.slot == _slot(at):
+            return kept
+        return self._learn(connection)
+
+    def _learn(self, connection: Connection) -> _Kept:
         customers = self._known.by_customer(connection)
+        now, slot = self._clock.monotonic(), _slot(self._clock.now())
         with self._lock:
             kept = self._kept
             if kept is None or kept.customers is not customers or kept.slot != slot:
@@ -111,6 +120,11 @@ class Entitlements:
                 kept.offers.clear()
             kept.offers[check] = offer
         return offer
+
+
+def _slot(at: datetime) -> datetime:
+    """Return the quarter of an hour: no day begins within one, so terms are the same all through."""
+    return at.replace(minute=at.minute // SLOT_MINUTES * SLOT_MINUTES, second=0, microsecond=0)
 
 
 def _payer(offer: Offer, told: dict[str, CreditControl]) -> CreditControl:

@@ -12,6 +12,7 @@ from tollbook.values.clock import Clock
 
 # So many times in a row before others of this worker have their turn.
 LOOKS_MAX: Final = 100
+KNOWN_SECONDS: Final = 1.0
 
 _LOG: Final = logger("watch")
 
@@ -24,6 +25,7 @@ class Watch:
         self._clock = clock
         self._known = known
         self._watched: ByCustomer | None = None
+        self._asked_at = 0.0
 
     def __call__(self) -> None:
         """Look at everyone who waits, a bounded number at a time."""
@@ -31,11 +33,7 @@ class Watch:
 
     def look_at_all(self) -> list[ThresholdReached]:
         """Look at everyone who waits and return what that raised."""
-        with self._database.transaction() as connection:
-            customers = self._known.by_customer(connection)
-            if customers is not self._watched:
-                watch_customers(connection, customers)
-        self._watched = customers
+        self._watch()
         raised: list[ThresholdReached] = []
         for _ in range(LOOKS_MAX):
             looked = self._look()
@@ -43,6 +41,17 @@ class Watch:
             if not looked.is_behind:
                 break
         return raised
+
+    def _watch(self) -> None:
+        """Watch whom master data says, as it was known at most a second ago."""
+        now = self._clock.monotonic()
+        if self._watched is not None and now - self._asked_at < KNOWN_SECONDS:
+            return
+        with self._database.transaction() as connection:
+            customers = self._known.by_customer(connection)
+            if customers is not self._watched:
+                watch_customers(connection, customers)
+        self._watched, self._asked_at = customers, now
 
     def _look(self) -> Looked:
         with self._database.transaction() as connection:

@@ -102,6 +102,16 @@ class Database:
         with self._pool.connection() as connection:
             yield connection
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection on which each statement is by itself: for few reads that must be quick."""
+        with self._pool.connection() as connection:
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                connection.autocommit = False
+
     def vacuum(self, *tables: str) -> None:
         """Give the room of deleted rows back to their tables; others go on meanwhile."""
         with self._pool.connection() as connection:

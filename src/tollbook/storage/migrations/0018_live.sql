@@ -62,3 +62,6 @@ create trigger credit_override_is_fact before update or delete on credit_overrid
 
 -- The last month for which a contract was charged is looked up for a contract.
 create index charge_by_contract on charge (contract_id, service_month);
+
+-- Whether master data changed is asked each second by every process: read from here, not from documents.
+create index master_version_by_decision on master_version (decided_at);

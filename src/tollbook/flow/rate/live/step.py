@@ -176,8 +176,10 @@ def look(connection: Connection, *, known: KnownOf, at: datetime) -> Looked:
     progress.see_one_moment(connection)
     if not try_lock(connection, Lock.WATCH_CUSTOMERS):
         return Looked()
-    customers = known(connection)
     waiting = store.due(connection, at=at, limit=LOOKED_AT_MAX)
+    if not waiting:
+        return Looked()
+    customers = known(connection)
     ids = [key for one in waiting for key in customers.contracts_of(one.customer_id)]
     by_customer: dict[str, list[ContractNow]] = defaultdict(list)
     for now in contracts_now(connection, customers, ids, at=at):
