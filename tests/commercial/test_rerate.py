@@ -360,6 +360,26 @@ def test_saved_runs_are_listed_and_shown(tollbook: Command, terms: Callable[[str
     assert "Nobody approved it yet." in shown
 
 
+def test_prices_that_look_at_more_than_a_quantity_are_tried_too(
+    tollbook: Command, terms: Callable[[str], str]
+) -> None:
+    by_model = CHEAPER.replace(
+        '{product: large, model: unit, unit_price: "0.005"}',
+        "{product: large, model: matrix, dimensions: [model], default: 9, "
+        'cells: [{when: {model: large}, unit_price: "0.002"}]}',
+    )
+
+    report = told(tollbook, terms(by_model))
+
+    [large] = [
+        line
+        for line in report["top"]
+        if (line["customer_id"], line["product_id"]) == ("acme", "large")
+    ]
+    # 1501 x 0.002.
+    assert Decimal(large["after"]) == Decimal("3.002")
+
+
 def test_two_processes_answer_as_one_does(month: SmallMonth, terms: Callable[[str], str]) -> None:
     month.later()
     wanted = read_terms(Path(terms(CHEAPER)))

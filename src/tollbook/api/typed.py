@@ -57,27 +57,30 @@ def _schema_of(kind: type) -> dict[str, Any]:
     raise TypeError(f"{kind} has no schema yet")
 
 
+# What answers are made of.
+_RECORDS: Final = [
+    *(MeteredUsage, StoredEvent, RatedCharge, Invoice),
+    *(SourceView, Position, SourceObject, Watermark, Cause, Backfill, Amended),
+    *(
+        CurrentUsage,
+        EventBehind,
+        Segment,
+        SegmentCheck,
+        Hold,
+        Recounted,
+        Leakage,
+        LateReport,
+        Preview,
+        Report,
+        RerateRun,
+    ),
+    *(CurrentCharges, CreditControl, Entitlement, ThresholdReached),
+]
+
+
 def _components() -> dict[str, Any]:
-    records = [
-        *(MeteredUsage, StoredEvent, RatedCharge, Invoice),
-        *(SourceView, Position, SourceObject, Watermark, Cause, Backfill, Amended),
-        *(
-            CurrentUsage,
-            EventBehind,
-            Segment,
-            SegmentCheck,
-            Hold,
-            Recounted,
-            Leakage,
-            LateReport,
-            Preview,
-            Report,
-            RerateRun,
-        ),
-        *(CurrentCharges, CreditControl, Entitlement, ThresholdReached),
-    ]
     _, found = msgspec.json.schema_components(
-        records, ref_template=_REFERENCE, schema_hook=_schema_of
+        _RECORDS, ref_template=_REFERENCE, schema_hook=_schema_of
     )
     for schema in found.values():
         if "description" in schema:
