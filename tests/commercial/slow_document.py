@@ -36,22 +36,35 @@ def divided(total: int, weights: Sequence[Fraction]) -> list[int]:
 def document(given: Mapping[str, Any]) -> dict[str, Any]:
     """Lines, discounts, limits: the net cents of each line and of the lines that are added."""
     gross = [cents(Fraction(line["amount"]), "half_even") for line in given["lines"]]
-    net = list(gross)
-    added: list[int] = []
+    net, lines = list(gross), list(given["lines"])
     for rule in given["adjustments"]:
-        scope = [at for at, line in enumerate(given["lines"]) if _is_for(rule, line)]
+        scope = [at for at, line in enumerate(lines) if _is_for(rule, line)]
         if rule["kind"] == "minimum":
-            so_far = sum(net[at] for at in scope) + (0 if rule.get("products") else sum(added))
+            so_far = sum(net[at] for at in scope)
             missing = cents(Fraction(rule["amount"]), "half_up") - so_far
             if missing > 0 and not (so_far == 0 and rule.get("without_usage") == "skip"):
-                added.append(missing)
+                lines.append(_added(rule, lines))
+                net.append(missing)
+                gross.append(missing)
             continue
         scope = [at for at in scope if net[at] > 0]
         if not scope:
             continue
         for at, cut in zip(scope, _cuts(rule, scope, gross, net), strict=True):
             net[at] -= min(max(cut, 0), net[at])
-    return {"net": net, "added": added}
+    own = len(given["lines"])
+    return {"net": net[:own], "added": net[own:]}
+
+
+def _added(rule: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The line of a minimum: for its product, the first it is for, or the first there is."""
+    products = [
+        rule.get("product"),
+        *rule.get("products", []),
+        *(line["product"] for line in lines),
+    ]
+    kind = "fixed" if rule.get("applies_to") == "fixed" else "usage"
+    return {"product": next(filter(None, products), ""), "kind": kind}
 
 
 def _is_for(rule: Mapping[str, Any], line: Mapping[str, Any]) -> bool:
@@ -80,7 +93,9 @@ def _cuts(
 def taxes(given: Mapping[str, Any]) -> list[list[int]]:
     """The cents of tax of each line at each rate."""
     rates = [Fraction(rate) for rate in given["rates"].values()]
-    exact = [[Fraction(net) * rate for rate in rates] for net in given["net"]]
+    whole = 1 + sum(rates) if "gross" in given else 1
+    bases = given.get("gross") or given["net"]
+    exact = [[Fraction(base) * rate / whole for rate in rates] for base in bases]
     places = [(at, one) for at in range(len(exact)) for one in range(len(rates))]
     groups: dict[Any, list[tuple[int, int]]] = {}
     for place in places:

@@ -97,6 +97,7 @@ def _adjustment(connection: Connection, rated: RatedCharge, catalog: Catalog) ->
         month=rated.month,
         started=Month.of(started_on(catalog, version.record)),
         given_before=given,
+        period=charge.period,
     )
     return total(
         share.amount.major

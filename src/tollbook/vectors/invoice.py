@@ -1,30 +1,34 @@
 """Vectors of a document: lines, what is agreed over several of them, tax, and the totals."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Literal, cast
 
 from tollbook.flow.rate.adjust import Due, Share, adjust
 from tollbook.flow.rate.evaluate import evaluate
-from tollbook.flow.tax.apply import tax_amounts
+from tollbook.flow.tax.apply import TaxPolicy, tax_amounts
 from tollbook.flow.tax.determine import AppliedRate
 from tollbook.masterdata.check_adjustments import adjustment_of
 from tollbook.values.money import ROUNDINGS, Money, Precise, Rounding, settle, sum_money
-from tollbook.vectors.given import choice, exact, invalid, items, mapping, number, only, text
+from tollbook.vectors.given import choice, exact, invalid, items, mapping, number, only, text, yes
 from tollbook.vectors.tax import policy_in
 
 
 def run(given: Mapping[str, Any]) -> dict[str, Any]:
     """Compute a document; all found amounts are in major units, as a document shows them."""
     only(given, "currency", "lines", "adjustments", "taxes", "tax_rounding", "tax_rounding_mode",
-         "discounts_used")  # fmt: skip
+         "discounts_used", "prices_include_tax")  # fmt: skip
     currency = text(given, "currency")
     lines = [_line(line, currency) for line in items(given, "lines")]
     rules = [adjustment_of(exact(rule)) for rule in items(given, "adjustments")]
     shares = adjust(lines, rules, currency=currency, used_before=_used(given, currency))
     own = [share for share in shares if share.line is None]
-    nets = [_net(at, line, shares) for at, line in enumerate(lines)] + [s.amount for s in own]
+    grosses = [*(line.amount for line in lines), *(share.amount for share in own)]
+    nets = [_net(at, gross, shares) for at, gross in enumerate(grosses)]
     taxes = _taxes(given, nets, len(own))
+    if yes(given, "prices_include_tax"):
+        nets = [net - sum_money(tax, currency) for net, tax in zip(nets, taxes, strict=True)]
     return {
         "lines": [_shown(line, nets[at], taxes[at], at, shares) for at, line in enumerate(lines)],
         "added": [
@@ -32,10 +36,11 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
                 "rule": share.rule_id,
                 "kind": share.kind,
                 "product": share.product_id,
-                "net": share.amount.major,
+                "gross": share.amount.major,
+                "net": net.major,
                 "tax": sum_money(tax, currency).major,
             }
-            for share, tax in zip(own, taxes[len(lines) :], strict=True)
+            for share, net, tax in zip(own, nets[len(lines) :], taxes[len(lines) :], strict=True)
         ],
         **_totals(lines, nets, taxes, shares, currency),
     }
@@ -78,9 +83,9 @@ def _used(given: Mapping[str, Any], currency: str) -> dict[str, Money]:
     return {name: -settle(Precise(number(used, name), currency)).money for name in used}
 
 
-def _net(at: int, line: Due, shares: Sequence[Share]) -> Money:
+def _net(at: int, gross: Money, shares: Sequence[Share]) -> Money:
     cuts = [share.amount for share in shares if share.line == at]
-    return line.amount + sum_money(cuts, line.amount.currency)
+    return gross + sum_money(cuts, gross.currency)
 
 
 def _taxes(given: Mapping[str, Any], nets: Sequence[Money], own: int) -> list[tuple[Money, ...]]:
@@ -91,7 +96,11 @@ def _taxes(given: Mapping[str, Any], nets: Sequence[Money], own: int) -> list[tu
         if not isinstance(names, list) or any(name not in known for name in names):
             raise invalid(f"taxes of a line are a list of {', '.join(known) or 'none'}")
         rates.append(tuple(known[name] for name in names))
-    return tax_amounts(nets, rates, policy_in(given))
+    return tax_amounts(nets, rates, _policy(given))
+
+
+def _policy(given: Mapping[str, Any]) -> TaxPolicy:
+    return replace(policy_in(given), is_included=yes(given, "prices_include_tax"))
 
 
 def _rate(name: str, given: Mapping[str, Any]) -> AppliedRate:

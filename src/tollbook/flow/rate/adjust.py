@@ -26,6 +26,7 @@ class Due:
 class Share:
     """What one rule changes: one line by its position, or, for a minimum, a line of its own (None).
 
+    Lines that minimums add are counted on after the others, in the order of their minimums.
     `amount` is negative for discounts and maximums; `parts` multiply out to it.
     """
 
@@ -41,10 +42,9 @@ class Share:
 class _State:
     """The lines while rules are applied one after the other, in minor units."""
 
-    lines: Sequence[Due]
+    lines: list[Due]
     currency: str
     net: list[int]
-    added: list[int]
 
     def scope(self, rule: Adjustment) -> list[int]:
         return [
@@ -64,10 +64,11 @@ def adjust(
 ) -> list[Share]:
     """Return what rules change, in the order of the rules and, within one, of the lines.
 
-    No line falls below nothing. `used_before` is what discounts of an amount gave in earlier
+    No line falls below nothing; a line that a minimum adds is one of the lines of the rules after
+    it. `used_before` is what discounts of an amount gave in earlier
     periods, for those that carry what is unused.
     """
-    state = _State(lines, currency, [line.amount.minor for line in lines], [])
+    state = _State(list(lines), currency, [line.amount.minor for line in lines])
     shares: list[Share] = []
     for rule in rules:
         match rule.kind:
@@ -150,15 +151,16 @@ def _maximum(state: _State, rule: Adjustment) -> list[Share]:
 def _minimum(state: _State, rule: Adjustment) -> list[Share]:
     scope = state.scope(rule)
     least = _limit(rule, state.currency)
-    so_far = sum(state.net[at] for at in scope) + (0 if rule.products else sum(state.added))
+    so_far = sum(state.net[at] for at in scope)
     missing = Money(least.minor - so_far, state.currency)
     if missing.minor <= 0 or (so_far == 0 and rule.without_usage == "skip"):
         return []
-    state.added.append(missing.minor)
     charged = Money(so_far, state.currency)
     parts = (part("minimum", ONE, least.major), part("charged", charged.major, -ONE))
     product = rule.product_id or next(iter(rule.products), "")
     product = product or next((line.product_id for line in state.lines), "")
+    state.lines.append(Due(product, "fixed" if rule.applies_to == "fixed" else "usage", missing))
+    state.net.append(missing.minor)
     return [Share(rule.adjustment_id, "minimum", product, None, missing, parts)]
 
 

@@ -1,5 +1,6 @@
 """Charges of a contract's adjustments: what discounts, maximums and minimums change on its lines."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -7,7 +8,8 @@ from tollbook.flow.rate.adjust import Due, Share, adjust, is_in_force
 from tollbook.flow.rate.agreed import contract_charge
 from tollbook.flow.rate.rated import RatedCharge
 from tollbook.flow.rate.working import ZERO
-from tollbook.records.charge import PriceVersion
+from tollbook.records.adjustment import AdjustmentKind
+from tollbook.records.charge import ChargePart, PriceVersion
 from tollbook.records.commercial import Contract
 from tollbook.values.ids import ChargeId, derive
 from tollbook.values.money import Money
@@ -31,11 +33,13 @@ def shares_of(
     month: Month,
     started: Month,
     given_before: Mapping[str, Money],
+    period: Period,
 ) -> list[tuple[Share, Line | None]]:
     """Return what the contract's adjustments change, each with the line that it changes.
 
     Lines are taken in the order of the contract's items, then of their periods, whatever order
-    they come in. `given_before` is what each discount gave in earlier months.
+    they come in. `given_before` is what each discount gave in earlier months; `period` the
+    contract's part of the month, which the line of a minimum is for.
     """
     ordered = sorted(lines, key=lambda line: (*_position(contract, line), line))
     dues = [
@@ -51,6 +55,11 @@ def shares_of(
         )
     ]
     shares = adjust(dues, rules, currency=contract.currency, used_before=given_before)
+    ordered += [
+        Line(_product(contract, share), period, share.kind, share.amount)
+        for share in shares
+        if share.line is None
+    ]
     return [(share, None if share.line is None else ordered[share.line]) for share in shares]
 
 
@@ -61,24 +70,28 @@ def adjustment_charges(
     period: Period,
     month: Month,
 ) -> Iterator[RatedCharge]:
-    """Yield a charge for each share; a minimum's is for the contract's whole part of the month."""
+    """Yield a charge for what each rule changes on each product and period, in their order."""
+    found: dict[tuple[str, AdjustmentKind, str, Period], list[ChargePart]] = defaultdict(list)
     for share, line in shares:
+        key = share.rule_id, share.kind, _product(contract, share), line.period if line else period
+        found[key] += share.parts
+    for (rule_id, kind, product_id, of), parts in found.items():
         terms = PriceVersion(
             price_version_id=f"{contract.contract_id}@{contract.version}",
             currency=contract.currency,
             model="flat",
             flat_amount=ZERO,
-            product_id=share.product_id or _first_product(contract),
+            product_id=product_id,
         )
         rated = contract_charge(
             contract,
             terms,
-            share.parts,
-            kind=share.kind,
-            period=line.period if line else period,
+            parts,
+            kind=kind,
+            period=of,
             month=month,
         )
-        yield _named_after(share.rule_id, rated)
+        yield _named_after(rule_id, rated)
 
 
 def _named_after(rule_id: str, rated: RatedCharge) -> RatedCharge:
@@ -93,5 +106,5 @@ def _position(contract: Contract, line: Line) -> tuple[int, Period]:
     return at, line.period
 
 
-def _first_product(contract: Contract) -> str:
-    return contract.items[0].product_id
+def _product(contract: Contract, share: Share) -> str:
+    return share.product_id or contract.items[0].product_id

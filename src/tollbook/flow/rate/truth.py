@@ -105,7 +105,9 @@ def _add_contract(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
     contract, period, month = known.latest, known.period, known.month
     lines = settled_lines(rated, contract.currency)
     started = Month.of(started_on(known.catalog, contract))
-    shares = shares_of(contract, lines, month=month, started=started, given_before=earlier.given)
+    shares = shares_of(
+        contract, lines, month=month, started=started, given_before=earlier.given, period=period
+    )
     for charge in adjustment_charges(contract, shares, period=period, month=month):
         truth.add(charge)
     used = net_usage(lines, shares, contract.currency)

@@ -23,10 +23,14 @@ TaxRounding = Literal["line", "document", "total"]
 
 @dataclass(frozen=True, slots=True)
 class TaxPolicy:
-    """Where and how tax is rounded: each line, the sum of each rate (`document`), or one `total`."""
+    """Where and how tax is rounded: each line, the sum of each rate (`document`), or one `total`.
+
+    `is_included` when amounts contain their tax: it is then their part r / (1 + all rates).
+    """
 
     level: TaxRounding = "line"
     rounding: Rounding = "half_up"
+    is_included: bool = False
 
 
 def policy_of(entity: LegalEntity) -> TaxPolicy:
@@ -90,7 +94,10 @@ def tax_amounts(
     groups: dict[object, list[tuple[int, int]]] = defaultdict(list)
     for at, (base, applied) in enumerate(zip(bases, rates, strict=True)):
         for place, rate in enumerate(applied):
-            exact[at, place] = Fraction(base.major) * Fraction(rate.rate)
+            part = Fraction(rate.rate)
+            if policy.is_included:
+                part /= 1 + sum(Fraction(one.rate) for one in applied)
+            exact[at, place] = Fraction(base.major) * part
             groups[_group(policy.level, (at, place), rate)].append((at, place))
     found: dict[tuple[int, int], Money] = {}
     for members in groups.values():
