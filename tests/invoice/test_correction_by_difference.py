@@ -14,7 +14,8 @@ from tollbook.flow.recognize.store import recognized_totals
 from tollbook.ledger.store import balances
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import PriceVersion, Tier
-from tollbook.records.commercial import Commitment, ContractItem, CreditGrant
+from tollbook.records.commercial import Commitment, ContractItem
+from tollbook.records.credits import CreditGrant
 from tollbook.records.usage import MeteredUsage
 from tollbook.storage.database import Database
 from tollbook.values.ids import CustomerId, MeterId, UsageId

@@ -17,10 +17,11 @@ from tollbook.controls.lineage import parents
 from tollbook.flow.rate.price import multiplied_out, price_usage
 from tollbook.flow.rate.rated import obligation_key
 from tollbook.flow.rate.store import charges_by_id, history, load_charges, open_charges
-from tollbook.flow.rate.truth import month_truth
+from tollbook.flow.rate.truth import Elsewhere, month_truth
 from tollbook.ledger.credit_store import CreditMovement, move
 from tollbook.records.charge import Charge, ChargeKind
-from tollbook.records.commercial import Commitment, ContractItem, CreditGrant
+from tollbook.records.commercial import Commitment, ContractItem
+from tollbook.records.credits import CreditGrant
 from tollbook.storage.database import Database
 from tollbook.values.period import Month
 from tollbook.worklist.store import list_items
@@ -493,7 +494,7 @@ class TestRefusals:
         company = Company(database, contract(commitment=Commitment(Decimal(100))))
         company.decide(replace(BOOK, version=2, prices=()))
 
-        truth = month_truth(company.catalog(), NOVEMBER, [], {}, {}, {})
+        truth = month_truth(company.catalog(), NOVEMBER, [], Elsewhere())
 
         assert truth.charges == {}
         assert [refusal.product_id for refusal in truth.refusals] == ["large"]

@@ -1,7 +1,6 @@
 """Every amount rule against its vectors: `tests/vectors/rate/*.yaml`, readable by finance."""
 
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -14,7 +13,6 @@ from tollbook.flow.rate.difference import Earlier, decide
 from tollbook.flow.rate.price import multiplied_out
 from tollbook.flow.rate.rated import RatedCharge
 from tollbook.flow.rate.working import total
-from tollbook.ledger.credits import GrantBalance, draw_down, usable
 from tollbook.records.charge import Charge, ChargePart, PriceVersion
 from tollbook.records.commercial import Commitment
 from tollbook.values.ids import ChargeId, CustomerId, EntityId
@@ -34,25 +32,6 @@ def test_a_commitment_owes_what_the_vector_says(case: dict[str, Any]) -> None:
     # Independent: usage + what is added is never below the commitment.
     missing = Fraction(case["commitment"]["monthly_amount"]) - Fraction(case["used"])
     assert Fraction(shortfall) == max(missing, Fraction(0))
-
-
-@pytest.mark.parametrize("case", cases("credits"))
-def test_prepaid_credits_pay_as_the_vector_says(case: dict[str, Any]) -> None:
-    balances = [
-        GrantBalance(
-            grant_id=grant["id"],
-            granted_on=date.fromisoformat(grant["granted_on"]),
-            expires_on=date.fromisoformat(grant["expires_on"]) if "expires_on" in grant else None,
-            available=Decimal(grant["available"]),
-        )
-        for grant in case["grants"]
-    ]
-    payers = usable(balances, first=NOVEMBER.first, last=NOVEMBER.last)
-
-    draws = draw_down(payers, money_of(Decimal(case["used"]), "USD"))
-
-    assert {draw.grant_id: f"{draw.amount.major:f}" for draw in draws} == case["draws"]
-    assert [draw.grant_id for draw in draws] == list(case["draws"])
 
 
 @pytest.mark.parametrize("case", cases("difference"))

@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "verify": ("trace", "verify", "Recompute an issued invoice from its raw events."),
     "price": ("price", "price", "Rate a quantity against a price in a file."),
     "vectors": ("vectors", "vectors", "Check amounts you wrote down against production code."),
+    "credits": ("credits", "credits_", "Prepaid credits: balances, grants, refunds, expiry."),
     "revenue": ("revenue", "revenue", "What is recognized, and what is owed as service."),
     "database": ("database", "database", "Where the database is, and a backup of it."),
     "report": ("report", "report", "Where usage may be lost, and what came late."),

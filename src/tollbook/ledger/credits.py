@@ -1,69 +1,72 @@
-"""Prepaid credits: which grant pays, and how much of it, decided without a database."""
+"""What prepaid credits moved, and what must still move so that all movements sum to the truth."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Final
 
-from tollbook.values.money import EXACT, Money, Precise, settle
+from tollbook.values.money import EXACT
 
-MovementKind = Literal["grant", "drawdown", "expiry", "return"]
-
-
-@dataclass(frozen=True, slots=True)
-class GrantBalance:
-    """What is left of a grant, in major units; usable through `expires_on` (None = for ever)."""
-
-    grant_id: str
-    granted_on: date
-    expires_on: date | None
-    available: Decimal
+ZERO: Final = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """What one grant pays, in whole minor units."""
+class Moved:
+    """Credits, what they had cost, and what they add to a charge; bought +, used -."""
 
-    grant_id: str
-    amount: Money
+    amount: Decimal = ZERO
+    cost: Decimal = ZERO
+    value: Decimal = ZERO
+
+    def __add__(self, other: "Moved") -> "Moved":
+        return Moved(
+            EXACT.add(self.amount, other.amount),
+            EXACT.add(self.cost, other.cost),
+            EXACT.add(self.value, other.value),
+        )
+
+    def __sub__(self, other: "Moved") -> "Moved":
+        return Moved(
+            EXACT.subtract(self.amount, other.amount),
+            EXACT.subtract(self.cost, other.cost),
+            EXACT.subtract(self.value, other.value),
+        )
 
 
-def usable(balances: Iterable[GrantBalance], *, first: date, last: date) -> list[GrantBalance]:
-    """Return the grants that can pay for a month's usage, in the order in which they are used.
-
-    A grant counts when it was bought by the last day and had not expired before the first one.
-    The earliest expiry pays first, then the earliest grant, then the smallest id.
-    """
-    found = [
-        balance
-        for balance in balances
-        if balance.granted_on <= last
-        and (balance.expires_on is None or balance.expires_on >= first)
-        and balance.available > 0
-    ]
-    return sorted(found, key=lambda b: (b.expires_on or date.max, b.granted_on, b.grant_id))
+NONE: Final = Moved()
 
 
-def draw_down(balances: Sequence[GrantBalance], amount: Money) -> list[Draw]:
-    """Pay an amount from balances in their order; less than the amount when they are used up."""
-    assert amount.minor >= 0, "only what is owed is paid"
-    left, draws = amount.minor, []
-    for balance in balances:
-        # A fraction of a minor unit cannot pay: it stays on the grant.
-        whole = settle(Precise(balance.available, amount.currency), "floor").money.minor
-        taken = min(left, whole)
-        if taken > 0:
-            draws.append(Draw(balance.grant_id, Money(taken, amount.currency)))
-            left -= taken
-    assert sum(draw.amount.minor for draw in draws) + left == amount.minor
-    return draws
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """What lapsed of a batch so far: in how many movements, the last of them on a day."""
+
+    moved: Moved
+    number: int
+    last_on: date
+
+
+def sum_moved(moves: Iterable[Moved]) -> Moved:
+    """Add what moved."""
+    total = NONE
+    for move in moves:
+        total += move
+    return total
 
 
 def changes(wanted: Mapping[str, Decimal], moved: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Return grant -> what must still move, so that the movements sum to what is wanted."""
+    """Return batch -> what must still move, so that the movements sum to what is wanted."""
     missing = {
-        grant_id: EXACT.subtract(wanted.get(grant_id, Decimal(0)), moved.get(grant_id, Decimal(0)))
-        for grant_id in sorted(wanted.keys() | moved.keys())
+        block_id: EXACT.subtract(wanted.get(block_id, ZERO), moved.get(block_id, ZERO))
+        for block_id in sorted(wanted.keys() | moved.keys())
     }
-    return {grant_id: amount for grant_id, amount in missing.items() if amount != 0}
+    return {block_id: amount for block_id, amount in missing.items() if amount != 0}
+
+
+def missing_moves(wanted: Mapping[str, Moved], moved: Mapping[str, Moved]) -> dict[str, Moved]:
+    """Return the same of credits, cost and value together."""
+    missing = {
+        block_id: wanted.get(block_id, NONE) - moved.get(block_id, NONE)
+        for block_id in sorted(wanted.keys() | moved.keys())
+    }
+    return {block_id: move for block_id, move in missing.items() if move != NONE}

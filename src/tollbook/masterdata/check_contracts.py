@@ -9,6 +9,7 @@ from itertools import combinations
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.check_adjustments import check_adjustments
 from tollbook.masterdata.check_billing import check_billing
+from tollbook.masterdata.check_credits import check_credits
 from tollbook.masterdata.check_prices import check_measures, check_price
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.masterdata.references import (
@@ -18,7 +19,7 @@ from tollbook.masterdata.references import (
     check_zone,
 )
 from tollbook.masterdata.subjects import meet
-from tollbook.records.commercial import Contract, ContractItem, CreditGrant, PriceBook, Product
+from tollbook.records.commercial import Contract, ContractItem, PriceBook, Product
 from tollbook.values.money import money_of
 
 
@@ -46,7 +47,7 @@ def check_contract(version: Version, catalog: Catalog) -> Iterator[Finding]:
     yield from _same_parties(contract, catalog)
     yield from _items(contract, catalog)
     yield from _commitment(contract, catalog)
-    yield from _credits(contract, catalog)
+    yield from check_credits(contract, catalog, _versions(catalog, contract.contract_id))
     yield from check_adjustments(contract.adjustments, ("adjustments",))
     yield from _adjusted_products(contract)
 
@@ -173,27 +174,6 @@ def _commitment(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
         yield Finding("commitment", message, path)
 
 
-def _credits(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
-    since = contract.effective_from
-    if contract.credits and not contract.credit_product_id:
-        message = "credits need `credit_product:`, the product they are sold as."
-        yield Finding("credit_product", message, ("credits",))
-    if contract.credit_product_id:
-        path: Path = ("credit_product",)
-        key = contract.credit_product_id
-        yield from check_reference(catalog, "product", key, since=since, path=path)
-        product = catalog.product(key, since)
-        if product and product.revenue != "on_drawdown":
-            message = f"product {key} must have `revenue: on_drawdown` to be sold as credit."
-            yield Finding("credit_product", message, path)
-    ids = [grant.grant_id for grant in contract.credits]
-    for at, grant in enumerate(contract.credits):
-        if grant.grant_id in ids[:at]:
-            message = f"grant id {grant.grant_id} is used twice: give each grant its own."
-            yield Finding("grant_taken", message, ("credits", at))
-        yield from _grant(grant, contract, catalog, ("credits", at))
-
-
 def _adjusted_products(contract: Contract) -> Iterator[Finding]:
     sold = {item.product_id for item in contract.items}
     for at, rule in enumerate(contract.adjustments):
@@ -203,21 +183,6 @@ def _adjusted_products(contract: Contract) -> Iterator[Finding]:
                     f"{rule.adjustment_id} is for {product}, which the contract does not sell."
                 )
                 yield Finding("adjustment", message, ("adjustments", at))
-
-
-def _grant(
-    grant: CreditGrant, contract: Contract, catalog: Catalog, path: Path
-) -> Iterator[Finding]:
-    if grant.amount <= 0 or not _is_payable(grant.amount, contract.currency):
-        message = f"amount {grant.amount} must be more than 0 and payable in {contract.currency}."
-        yield Finding("grant", message, (*path, "amount"))
-    if grant.expires_on is not None and grant.expires_on < grant.granted_on:
-        message = f"the grant expires ({grant.expires_on}) before it is given ({grant.granted_on})."
-        yield Finding("grant", message, (*path, "expires_on"))
-    start = min(one.effective_from for one in _versions(catalog, contract.contract_id))
-    if not start <= grant.granted_on < (contract.effective_until or date.max):
-        message = f"granted_on {grant.granted_on} is not a day of the contract."
-        yield Finding("grant", message, (*path, "granted_on"))
 
 
 def _is_payable(amount: Decimal, currency: str) -> bool:

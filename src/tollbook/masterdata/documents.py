@@ -23,7 +23,6 @@ from tollbook.records.charge import (
 from tollbook.records.commercial import (
     Contract,
     ContractItem,
-    CreditGrant,
     EventType,
     Filter,
     GlMap,
@@ -33,6 +32,7 @@ from tollbook.records.commercial import (
     TaxRate,
     TaxTable,
 )
+from tollbook.records.credits import CreditGrant, RollOver
 from tollbook.records.parties import Customer, LegalEntity, Subject
 from tollbook.records.source_mapping import Condition, FieldRule, SourceMapping
 from tollbook.values.calendar import BillingCalendar
@@ -364,6 +364,21 @@ def _short_item(value: Any) -> Any:
     return {"product": value} if isinstance(value, str) else value
 
 
+def _short_grant(value: Any) -> Any:
+    """`expires_on: never` is no expiry."""
+    if not isinstance(value, Mapping):
+        return value
+    ends = ("expires_on", "expires_at")
+    return {key: v for key, v in value.items() if not (key in ends and v == "never")}
+
+
+def _short_roll_over(value: Any) -> Any:
+    """`roll_over: 50 %` keeps that much."""
+    if isinstance(value, str) and value.endswith("%"):
+        return {"percent": value.removesuffix("%").strip()}
+    return value
+
+
 def _short_field(value: Any) -> Any:
     """A text that begins like a path is one, any other value is a constant."""
     if isinstance(value, str):
@@ -455,6 +470,8 @@ _SHORTHAND: Final[dict[type, Callable[[Any], Any]]] = {
     Filter: _short_filter,
     Subject: _short_subject,
     ContractItem: _short_item,
+    CreditGrant: _short_grant,
+    RollOver: _short_roll_over,
     PriceVersion: shorthand.price,
     PriceRules: shorthand.rules,
     PriceStep: shorthand.step,

@@ -53,7 +53,8 @@ ChargeKind = Literal[
     "maximum",  # what exceeds the most that lines may come to, negative
     "minimum",  # what is missing to the least that lines come to
     "credit_purchase",  # prepaid credits bought
-    "credit_applied",  # prepaid credits drawn down, negative
+    "credit_applied",  # prepaid credits drawn down, negative: what was paid for them
+    "credit_discount",  # what drawn credits pay beyond what was paid for them, negative
 ]
 
 # What takes something off a line of the same product and period, and is taxed together with it.

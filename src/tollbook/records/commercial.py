@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from tollbook.records.adjustment import Adjustment
 from tollbook.records.charge import PriceVersion
+from tollbook.records.credits import CreditGrant, CreditPolicy
 from tollbook.values.calendar import BillingCalendar
 from tollbook.values.ids import CustomerId, EntityId, MeterId
 from tollbook.values.proration import Proration
@@ -157,20 +158,6 @@ class Commitment:
 
 
 @dataclass(frozen=True, slots=True)
-class CreditGrant:
-    """Prepaid credits bought on a day, usable until `expires_on` (that day included).
-
-    Amount in major units of the contract's currency; usage charges draw it down, earliest expiry
-    first, then earliest grant, then id.
-    """
-
-    grant_id: str
-    amount: Decimal
-    granted_on: date
-    expires_on: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Contract:
     """Commercial terms between a legal entity and a customer, from a day until another (excluded).
 
@@ -201,6 +188,7 @@ class Contract:
     bill_to: CustomerId | None = None
     billing: BillingCalendar | None = None
     proration: Proration | None = None
+    credit_policy: CreditPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,14 +57,14 @@ QUESTIONS: Final[dict[str, LiteralString]] = {
         group by contract_id, grant_id having sum(amount) < 0 order by 1""",
     "credits moved are credits charged": """
         select coalesce(m.contract_id, c.contract_id)
-        from (select contract_id, sum(amount) as amount from credit_movement group by 1) m
+        from (select contract_id, sum(value) as amount from credit_movement group by 1) m
             full join (
                 select contract_id, sum(amount) as amount from charge
-                where kind in ('credit_purchase', 'credit_applied')
+                where kind in ('credit_purchase', 'credit_applied', 'credit_discount')
                   and not exists (select from charge_superseded s
                                   where s.charge_id = charge.charge_id)
                 group by 1) c using (contract_id)
-        where m.amount is distinct from c.amount order by 1""",
+        where coalesce(m.amount, 0) <> coalesce(c.amount, 0) order by 1""",
     "every line of an issued document stands on a charge that counts": """
         select l.invoice_id || '#' || l.line_no
         from invoice_line l join invoice i using (invoice_id) join charge_superseded s

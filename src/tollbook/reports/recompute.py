@@ -54,7 +54,7 @@ def owed(
             return Owed(_adjustment(connection, chain[-1], catalog))
         case "commitment_shortfall" | "overage":
             return Owed(_commitment(connection, chain[-1], catalog))
-        case "credit_purchase" | "credit_applied":
+        case "credit_purchase" | "credit_applied" | "credit_discount":
             return Owed(_credits(connection, chain[-1]))
 
 
@@ -144,7 +144,7 @@ def _credits(connection: Connection, rated: RatedCharge) -> Decimal:
     """Return what the obligation moved on its grants through this charge: bought +, used -."""
     known = [one.rated.charge.charge_id for one in history(connection, obligation_key(rated))]
     through = known[: known.index(rated.charge.charge_id) + 1]
-    return total(moved_by(connection, through).values())
+    return total(moved.value for moved in moved_by(connection, through).values())
 
 
 def _quantity(chain: Sequence[RatedCharge]) -> Decimal:

@@ -10,16 +10,17 @@ from tollbook.flow.invoice.assemble import Bundle, Terms, assemble, terms_of
 from tollbook.flow.invoice.settlement import Billed
 from tollbook.flow.rate.difference import Earlier, decide
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
-from tollbook.flow.rate.truth import Truth, month_truth, year_spans
+from tollbook.flow.rate.truth import Elsewhere, Truth, month_truth, year_spans
 from tollbook.flow.rate.working import total
 from tollbook.flow.tax.apply import policy_of, tax_lines
 from tollbook.flow.tax.determine import rates_for
+from tollbook.ledger.credits import NONE, Moved
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import REDUCTIONS
 from tollbook.records.invoice import Invoice
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.ids import InvoiceId
-from tollbook.values.money import EXACT, Money, Precise, money_of, settle
+from tollbook.values.money import Money, Precise, money_of, settle
 from tollbook.values.period import Month
 
 ZERO: Final = Decimal(0)
@@ -31,7 +32,7 @@ class Books:
     """What was charged and issued so far; every run asks the production rules what is missing."""
 
     history: dict[Obligation, list[Earlier]] = field(default_factory=lambda: defaultdict(list))
-    by_grant: dict[tuple[Month, Obligation], Mapping[str, Decimal]] = field(default_factory=dict)
+    by_grant: dict[tuple[Month, Obligation], Mapping[str, Moved]] = field(default_factory=dict)
     billed: dict[Obligation, Billed] = field(default_factory=dict)
     issued: dict[InvoiceId, Invoice] = field(default_factory=dict)
 
@@ -41,9 +42,11 @@ class Books:
             catalog,
             month,
             usages,
-            self._balances(month),
-            self._given(month),
-            self._used(catalog, month),
+            Elsewhere(
+                credit_balances=self._balances(month),
+                discounts_given=self._given(month),
+                used_before=self._used(catalog, month),
+            ),
         )
         for refusal in truth.refusals:
             raise refusal.failure
@@ -113,12 +116,12 @@ class Books:
             replace(one, is_billed=one.is_billed or one.rated == rated) for one in self.history[key]
         ]
 
-    def _balances(self, month: Month) -> dict[str, dict[str, Decimal]]:
-        found: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    def _balances(self, month: Month) -> dict[str, dict[str, Moved]]:
+        found: dict[str, dict[str, Moved]] = defaultdict(dict)
         for (other, obligation), moved in self.by_grant.items():
-            for grant, amount in moved.items() if other != month else ():
+            for grant, one in moved.items() if other != month else ():
                 balances = found[obligation.contract_id]
-                balances[grant] = EXACT.add(balances.get(grant, ZERO), amount)
+                balances[grant] = balances.get(grant, NONE) + one
         return found
 
     def _used(self, catalog: Catalog, month: Month) -> dict[str, Money]:

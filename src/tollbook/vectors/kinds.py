@@ -14,6 +14,7 @@ from tollbook.vectors import (
     proration,
     tax,
 )
+from tollbook.vectors import credits as credits_
 
 # A kind takes what is given, every scalar a text, and returns all that a vector may expect. It
 # raises Failure for what production refuses, and Rejected `vectors.invalid` for what it cannot read.
@@ -26,6 +27,7 @@ KINDS: Final[Mapping[str, Run]] = {
     "contract": contract.run,
     "credit_memo": credit_memo.run,
     "invoice": invoice.run,
+    "credits": credits_.run,
     "price": price.run,
     "proration": proration.run,
     "tax": tax.run,

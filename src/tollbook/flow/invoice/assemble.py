@@ -31,8 +31,11 @@ _KIND_ORDER: Final[dict[ChargeKind, int]] = {
     "commitment_shortfall": 3,
     "credit_purchase": 4,
     "credit_applied": 5,
+    "credit_discount": 6,
 }
-_CREDITS: Final[frozenset[ChargeKind]] = frozenset({"credit_purchase", "credit_applied"})
+_CREDITS: Final[frozenset[ChargeKind]] = frozenset(
+    {"credit_purchase", "credit_applied", "credit_discount"}
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -35,6 +35,7 @@ _TITLES: Final[dict[ChargeKind, str]] = {
     "overage": "Usage beyond the commitment",
     "credit_purchase": "Prepaid credits",
     "credit_applied": "Prepaid credits applied",
+    "credit_discount": "Credits without cost applied",
 }
 
 

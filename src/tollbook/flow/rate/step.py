@@ -3,16 +3,26 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from tollbook.controls.lineage import link
 from tollbook.flow.meter.store import latest_usages
 from tollbook.flow.rate import store
 from tollbook.flow.rate.difference import Decision, Earlier, decide
+from tollbook.flow.rate.lapse import due_lapses
 from tollbook.flow.rate.rated import Obligation
 from tollbook.flow.rate.truth import Truth, month_truth, year_spans
-from tollbook.ledger.credit_store import CreditMovement, balances_without, move, moved_by
-from tollbook.ledger.credits import MovementKind, changes
+from tollbook.ledger.credit_book import CreditMovementKind
+from tollbook.ledger.credit_commands import with_commands
+from tollbook.ledger.credit_store import (
+    CreditMovement,
+    add_movements,
+    commands,
+    lapsed,
+    moved_by,
+    moved_by_charges,
+    require_none_overdrawn,
+)
+from tollbook.ledger.credits import Moved, missing_moves
 from tollbook.masterdata.catalog import Catalog
 from tollbook.storage.database import Connection
 from tollbook.values.period import Month
@@ -38,12 +48,7 @@ def rate(connection: Connection, *, catalog: Catalog, month: Month, at: datetime
     history = store.history_of(connection, month)
     usages = latest_usages(connection, month)
     truth = month_truth(
-        catalog,
-        month,
-        usages,
-        balances_without(connection, month),
-        store.discounts_given(connection, month),
-        store.used_before(connection, year_spans(catalog, month), month),
+        catalog, month, usages, store.elsewhere(connection, year_spans(catalog, month), month)
     )
     decisions = {
         obligation: decide(truth.charges.get(obligation), history.get(obligation, []))
@@ -52,6 +57,7 @@ def rate(connection: Connection, *, catalog: Catalog, month: Month, at: datetime
     }
     _write(connection, decisions.values(), at)
     _move_credits(connection, decisions, truth, history, at)
+    _lapse_credits(connection, catalog, month, at)
     written = [d.write.charge.charge_id for d in decisions.values() if d.write is not None]
     superseded = [charge_id for d in decisions.values() for charge_id in d.supersede]
     return Rated(
@@ -87,15 +93,15 @@ def _move_credits(
             connection, [one.rated.charge.charge_id for one in history.get(obligation, [])]
         )
         wanted = truth.by_grant.get(obligation, {})
-        missing = changes(wanted, moved)
+        missing = missing_moves(wanted, moved)
         movements += _movements(obligation, decision, missing, history.get(obligation, []))
-    move(connection, movements, at=at)
+    add_movements(connection, movements, at=at)
 
 
 def _movements(
     obligation: Obligation,
     decision: Decision,
-    missing: dict[str, Decimal],
+    missing: dict[str, Moved],
     history: Sequence[Earlier],
 ) -> list[CreditMovement]:
     """Return what moves on each grant, on account of the new charge or of the one it ended."""
@@ -106,19 +112,21 @@ def _movements(
             contract_id=obligation.contract_id,
             customer_id=cause.charge.customer_id,
             currency=obligation.currency,
-            kind=_movement_kind(obligation, amount),
-            amount=amount,
+            kind=_movement_kind(obligation, moved),
+            amount=moved.amount,
             charge_id=cause.charge.charge_id,
             moved_on=_moved_on(obligation),
+            cost=moved.cost,
+            value=moved.value,
         )
-        for grant_id, amount in missing.items()
+        for grant_id, moved in missing.items()
     ]
 
 
-def _movement_kind(obligation: Obligation, amount: Decimal) -> MovementKind:
+def _movement_kind(obligation: Obligation, moved: Moved) -> CreditMovementKind:
     if obligation.kind == "credit_purchase":
         return "grant"
-    return "drawdown" if amount < 0 else "return"
+    return "drawdown" if moved.amount < 0 or moved.value < 0 else "return"
 
 
 def _moved_on(obligation: Obligation) -> date:
@@ -126,6 +134,47 @@ def _moved_on(obligation: Obligation) -> date:
     if obligation.kind == "credit_purchase":
         return obligation.period.start.date()
     return (obligation.period.end - timedelta(days=1)).date()
+
+
+def _lapse_credits(connection: Connection, catalog: Catalog, month: Month, at: datetime) -> None:
+    """Book what expired, rolled over or was voided by the end of the month, or its correction."""
+    ordered = commands(connection)
+    contracts = {
+        contract.contract_id: with_commands(contract, ordered.get(contract.contract_id, []))
+        for contract, _, _ in catalog.contract_segments(month)
+        if contract.credits or contract.contract_id in ordered
+    }
+    ids = sorted(contracts)
+    if not ids:
+        return
+    held, booked = moved_by_charges(connection, ids), lapsed(connection, ids)
+    movements = []
+    for contract_id, contract in sorted(contracts.items()):
+        zone = catalog.zone(contract.customer_id, contract)
+        due = due_lapses(
+            contract,
+            month,
+            zone,
+            held=held.get(contract_id, {}),
+            booked=booked.get(contract_id, {}),
+        )
+        movements += [
+            CreditMovement(
+                grant_id=one.block_id,
+                contract_id=contract_id,
+                customer_id=contract.customer_id,
+                currency=contract.currency,
+                kind=one.kind,
+                amount=one.moved.amount,
+                charge_id=None,
+                moved_on=one.moved_on,
+                cost=one.moved.cost,
+                cause=f"{one.kind}:{one.number}",
+            )
+            for one in due
+        ]
+    add_movements(connection, movements, at=at)
+    require_none_overdrawn(connection, ids)
 
 
 def _set_aside(connection: Connection, truth: Truth, month: Month, at: datetime) -> list[str]:

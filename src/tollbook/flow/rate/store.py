@@ -10,6 +10,8 @@ from psycopg.types.json import Jsonb
 
 from tollbook.flow.rate.difference import Earlier
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
+from tollbook.flow.rate.truth import Elsewhere
+from tollbook.ledger.credit_store import balances_without, commands
 from tollbook.records.charge import Charge, ChargePart, PriceVersion
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
@@ -93,6 +95,19 @@ def counted_with(connection: Connection, charge_id: str) -> list[RatedCharge]:
         [charge_id],
     )
     return [earlier.rated for earlier in found]
+
+
+def elsewhere(connection: Connection, since: Mapping[str, Month], month: Month) -> Elsewhere:
+    """Return what counts in a month of what was decided outside it.
+
+    `since` is the first month of its contract year for each contract that commits to a year.
+    """
+    return Elsewhere(
+        credit_balances=balances_without(connection, month),
+        credit_commands=commands(connection),
+        discounts_given=discounts_given(connection, month),
+        used_before=used_before(connection, since, month),
+    )
 
 
 def charged_months(connection: Connection) -> list[Month]:

@@ -1,24 +1,21 @@
 """Everything a month's contracts owe, computed from metered usage and terms alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import groupby
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.adjust import Share
 from tollbook.flow.rate.adjusted import Line, adjustment_charges, shares_of
-from tollbook.flow.rate.agreed import (
-    Movement,
-    commitment_charges,
-    credit_applied,
-    credits_purchased,
-)
+from tollbook.flow.rate.agreed import commitment_charges
 from tollbook.flow.rate.commit import committed_parts, year_began
 from tollbook.flow.rate.items import ContractMonth, Refusal, item_charges
+from tollbook.flow.rate.prepaid import Movement, credits_applied, credits_purchased, prepaid
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.terms import started_on
+from tollbook.ledger.credits import Moved
 from tollbook.masterdata.catalog import Catalog
+from tollbook.records.credits import CreditCommand
 from tollbook.records.usage import MeteredUsage
 from tollbook.values.money import Money, settle, sum_money
 from tollbook.values.period import Month
@@ -29,7 +26,7 @@ class Truth:
     """What a month owes: a charge an obligation, what each means for grants, what is refused."""
 
     charges: dict[Obligation, RatedCharge] = field(default_factory=dict)
-    by_grant: dict[Obligation, Mapping[str, Decimal]] = field(default_factory=dict)
+    by_grant: dict[Obligation, Mapping[str, Moved]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
 
     def waits(self, obligation: Obligation) -> bool:
@@ -55,46 +52,34 @@ class Truth:
                 self.charges[obligation] = found
 
 
-def month_truth(
-    catalog: Catalog,
-    month: Month,
-    usages: Iterable[MeteredUsage],
-    credit_balances: Mapping[str, Mapping[str, Decimal]],
-    discounts_given: Mapping[str, Mapping[str, Money]],
-    used_before: Mapping[str, Money],
-) -> Truth:
-    """Return everything owed for a service month.
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What is decided outside a month and counts in it, each by contract.
 
-    `credit_balances` is contract -> grant -> balance without this month's own movements;
-    `discounts_given` is contract -> adjustment -> what it took off in the months before;
-    `used_before` is what contracts that commit to a year used in the months before in it.
+    `credit_balances` are what each batch of credits holds without the month's own movements,
+    `credit_commands` what was ordered of them; `discounts_given` what each adjustment took off in
+    the months before; `used_before` what those that commit to a year used in the months before.
     """
+
+    credit_balances: Mapping[str, Mapping[str, Moved]] = field(default_factory=dict)
+    credit_commands: Mapping[str, Sequence[CreditCommand]] = field(default_factory=dict)
+    discounts_given: Mapping[str, Mapping[str, Money]] = field(default_factory=dict)
+    used_before: Mapping[str, Money] = field(default_factory=dict)
+
+
+def month_truth(
+    catalog: Catalog, month: Month, usages: Iterable[MeteredUsage], elsewhere: Elsewhere
+) -> Truth:
+    """Return everything owed for a service month."""
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
     segments = catalog.contract_segments(month)
-    for contract_id, found in groupby(segments, key=lambda segment: segment[0].contract_id):
-        known = ContractMonth(catalog, month, tuple(found), by_key)
-        balances = credit_balances.get(contract_id, {})
-        nothing = Money(0, known.latest.currency)
-        earlier = Earlier(
-            balances,
-            discounts_given.get(contract_id, {}),
-            used_before.get(contract_id, nothing),
-        )
-        _add_contract(truth, known, earlier)
+    for _, found in groupby(segments, key=lambda segment: segment[0].contract_id):
+        _add_contract(truth, ContractMonth(catalog, month, tuple(found), by_key), elsewhere)
     return truth
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """What other months mean for a contract's month: balances of grants, discounts, usage."""
-
-    balances: Mapping[str, Decimal]
-    given: Mapping[str, Money]
-    used: Money
-
-
-def _add_contract(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
+def _add_contract(truth: Truth, known: ContractMonth, elsewhere: Elsewhere) -> None:
     items = list(item_charges(known))
     for item in items:
         truth.add(item)
@@ -102,32 +87,59 @@ def _add_contract(truth: Truth, known: ContractMonth, earlier: Earlier) -> None:
     if len(rated) < len(items):
         # A commitment or a credit computed without one of the products would be wrong.
         return
-    contract, period, month = known.latest, known.period, known.month
+    contract, period = known.latest, known.period
     lines = settled_lines(rated, contract.currency)
-    started = Month.of(started_on(known.catalog, contract))
-    shares = shares_of(
-        contract, lines, month=month, started=started, given_before=earlier.given, period=period
-    )
-    for charge in adjustment_charges(contract, shares, period=period, month=month):
+    shares = _adjusted(known, lines, elsewhere)
+    for charge in adjustment_charges(contract, shares, period=period, month=known.month):
         truth.add(charge)
-    used = net_usage(lines, shares, contract.currency)
-    committed_to = _committed_product(known)
-    workings = committed_parts(contract, used, before=earlier.used, started=started, month=month)
-    for charge in commitment_charges(
-        contract, workings, product_id=committed_to, period=period, month=month
-    ):
+    used = net_usage(lines, shares)
+    for charge in _committed(known, used, elsewhere):
         truth.add(charge)
-    for purchase in credits_purchased(contract, month):
+    zone = known.catalog.zone(contract.customer_id, contract)
+    commands = elsewhere.credit_commands.get(contract.contract_id, ())
+    balances = elsewhere.credit_balances.get(contract.contract_id, {})
+    credit = prepaid(contract, known.month, zone, commands)
+    for purchase in credits_purchased(credit):
         truth.add(purchase)
     try:
-        applied = credit_applied(
-            contract, used, elsewhere=earlier.balances, period=period, month=month
-        )
+        for applied in list(credits_applied(credit, used, elsewhere=balances, period=period)):
+            truth.add(applied)
     except Rejected as failure:
         truth.add(Refusal(contract.contract_id, contract.credit_product_id, failure))
-        return
-    if applied is not None:
-        truth.add(applied)
+
+
+def _adjusted(
+    known: ContractMonth, lines: Sequence[Line], elsewhere: Elsewhere
+) -> list[tuple[Share, Line | None]]:
+    contract = known.latest
+    return shares_of(
+        contract,
+        lines,
+        month=known.month,
+        started=Month.of(started_on(known.catalog, contract)),
+        given_before=elsewhere.discounts_given.get(contract.contract_id, {}),
+        period=known.period,
+    )
+
+
+def _committed(
+    known: ContractMonth, used: Sequence[tuple[str, Money]], elsewhere: Elsewhere
+) -> Iterator[RatedCharge]:
+    contract, nothing = known.latest, Money(0, known.latest.currency)
+    workings = committed_parts(
+        contract,
+        sum_money([money for _, money in used], contract.currency),
+        before=elsewhere.used_before.get(contract.contract_id, nothing),
+        started=Month.of(started_on(known.catalog, contract)),
+        month=known.month,
+    )
+    return commitment_charges(
+        contract,
+        workings,
+        product_id=_committed_product(known),
+        period=known.period,
+        month=known.month,
+    )
 
 
 def settled_lines(charges: Iterable[RatedCharge], currency: str) -> list[Line]:
@@ -145,12 +157,14 @@ def settled_lines(charges: Iterable[RatedCharge], currency: str) -> list[Line]:
 
 
 def net_usage(
-    lines: Iterable[Line], shares: Iterable[tuple[Share, Line | None]], currency: str
-) -> Money:
-    """Return what usage comes to after what was taken off it: commitments and credits count that."""
-    amounts = [line.amount for line in lines if line.kind == "usage"]
-    taken = [share.amount for share, line in shares if line is not None and line.kind == "usage"]
-    return sum_money([*amounts, *taken], currency)
+    lines: Iterable[Line], shares: Iterable[tuple[Share, Line | None]]
+) -> list[tuple[str, Money]]:
+    """Return usage by product after what was taken off it: commitments and credits count that."""
+    net = {line: line.amount for line in lines if line.kind == "usage"}
+    for share, line in shares:
+        if line in net:
+            net[line] += share.amount
+    return [(line.product_id, amount) for line, amount in net.items()]
 
 
 def _committed_product(known: ContractMonth) -> str:

@@ -7,12 +7,11 @@ from datetime import datetime
 from tollbook.flow.invoice.store import billed, issued_invoices
 from tollbook.flow.meter.progress.store import watermark
 from tollbook.flow.meter.store import raw_usage
-from tollbook.flow.rate.store import discounts_given, load_charges, lock, used_before
+from tollbook.flow.rate.store import elsewhere, load_charges, lock
 from tollbook.flow.rate.truth import month_truth, year_spans
 from tollbook.flow.reconcile import checkpoints, store
 from tollbook.flow.reconcile.checkpoints import Earned
 from tollbook.flow.reconcile.match import Amount, control_totals, sentence, variances
-from tollbook.ledger.credit_store import balances_without
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.control import ControlTotal, Variance
 from tollbook.records.posting import Receipt
@@ -115,12 +114,7 @@ def _read(
         connection, catalog=catalog, month=month, through_receipt=watermark(connection)
     )
     truth = month_truth(
-        catalog,
-        month,
-        usages,
-        balances_without(connection, month),
-        discounts_given(connection, month),
-        used_before(connection, year_spans(catalog, month), month),
+        catalog, month, usages, elsewhere(connection, year_spans(catalog, month), month)
     )
     invoices = issued_invoices(connection, month)
     lines = {key: one.money for key, one in billed(connection, month).items()}

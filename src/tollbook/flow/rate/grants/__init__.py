@@ -1,0 +1,1 @@
+"""Prepaid credits that people give, end and refund beside the contract."""
