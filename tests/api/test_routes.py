@@ -228,6 +228,21 @@ def test_numbers_in_json_stay_exact(api: Api, written: str) -> None:
     assert evaluated.json()["amount"] == written.strip('"')
 
 
+def test_a_price_is_evaluated_with_events_and_what_came_before(api: Api) -> None:
+    price = '{"model":"percentage","currency":"USD","rate":"10 %","free_events":1}'
+
+    whole = api.client.post(
+        "/v1/price-evaluations", content=f'{{"price":{price},"events":[100,"20.5"]}}'
+    )
+    part = api.client.post(
+        "/v1/price-evaluations",
+        content=f'{{"price":{price},"events":[50],"before":{{"events":[100]}}}}',
+    )
+
+    assert (whole.json()["amount"], whole.json()["payable"]) == ("2.05", "2.05")
+    assert part.json()["amount"] == "5"
+
+
 MISSING = (
     ("GET", "/v1/events/evt_none", "capture.no_such_event"),
     ("POST", "/v1/events/evt_none/void", "capture.no_such_event"),
@@ -345,3 +360,35 @@ def test_one_work_item_is_tried_again_by_itself(api: Api) -> None:
         404,
         "worklist.unknown",
     )
+
+
+def test_a_contract_says_when_it_is_billed(billed: Api) -> None:
+    days = {"from": "2023-11-15", "until": "2023-12-02"}
+
+    november, december = billed.get("/v1/contracts/ada-1/billing-periods", **days)
+
+    assert november == {
+        "from": "2023-11-01",
+        "until": "2023-12-01",
+        "days": 30,
+        "whole": True,
+        "starts_at": "2023-11-01T00:00:00Z",
+        "ends_at": "2023-12-01T00:00:00Z",
+        "usage_billed_with": "2023-11",
+        "fees_billed_with": "2023-11",
+    }
+    assert december["from"] == "2023-12-01"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("none/billing-periods", 404, "masterdata.unknown"),
+        ("ada-1/billing-periods?from=2023-02-01&until=2023-02-01", 422, "masterdata.unclear_days"),
+        ("ada-1/billing-periods?from=2023-02-01&until=2083-02-01", 422, "masterdata.unclear_days"),
+    ],
+)
+def test_billing_periods_of_no_contract_or_no_days_are_refused(
+    billed: Api, path: str, status: int, code: str
+) -> None:
+    assert billed.problem("GET", f"/v1/contracts/{path}") == (status, code)

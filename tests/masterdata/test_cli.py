@@ -101,3 +101,30 @@ def test_versions_can_be_looked_at(run: Run) -> None:
     assert [row["version"] for row in json.loads(history.output)] == [1, 2]
     assert isinstance(missing.exception, Rejected)
     assert missing.exception.code == "masterdata.not_found"
+
+
+def test_billing_periods_of_a_contract_are_listed_with_the_months_that_bill_them(
+    run: Run, tmp_path: Path
+) -> None:
+    contract = tmp_path / "contract.yaml"
+    contract.write_text(
+        """
+contracts:
+  - {id: mid-1, customer: bob, entity: us, currency: USD, price_book: list, zone: Europe/Paris,
+     effective_from: 2026-01-20, items: [calls], billing: {anchor_day: 15}}
+"""
+    )
+    assert run("apply", "-f", str(BASE), "--yes").exit_code == 0
+    assert run("apply", "-f", str(contract), "--yes").exit_code == 0
+
+    days = ("--from", "2026-01-01", "--until", "2026-03-15")
+    table = run("masterdata", "periods", "mid-1", *days)
+    told = json.loads(run("masterdata", "periods", "mid-1", *days, "--json").output)
+
+    assert "26 (part)" in table.output
+    assert [(one["from"], one["until"], one["whole"]) for one in told] == [
+        ("2026-01-20", "2026-02-15", False),
+        ("2026-02-15", "2026-03-15", True),
+    ]
+    assert told[0]["starts_at"] == "2026-01-19T23:00:00Z"
+    assert (told[0]["usage_billed_with"], told[0]["fees_billed_with"]) == ("2026-02", "2026-01")

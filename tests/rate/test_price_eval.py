@@ -110,3 +110,49 @@ def test_a_wrong_file_is_refused_with_the_field(tmp_path: Path, text: str, named
     assert isinstance(result.exception, Rejected)
     assert result.exception.code == "price.invalid"
     assert named in result.exception.message
+
+
+def test_a_usage_in_a_file_has_events_and_what_came_before(tmp_path: Path) -> None:
+    used = tmp_path / "used.yaml"
+    used.write_text("{before: 990, events: [{quantity: 12, amount: 1}, 8]}")
+
+    result = evaluate(tmp_path, GRADUATED, "--usage", str(used), "--json")
+
+    found = json.loads(result.stdout)
+    assert (found["quantity"], found["amount"]) == ("20", "0.02")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--quantity", "1", "--usage", "calls.yaml"]])
+def test_a_quantity_or_a_usage_is_needed(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = evaluate(tmp_path, GRADUATED, *arguments)
+
+    assert result.exit_code == 2
+    assert "Say either --quantity or --usage." in result.output
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        "{}",
+        "{quantty: 5}",
+        "{events: -1}",
+        "{events: 1.5}",
+        "{events: [{}]}",
+        "{events: [{price: 1}]}",
+        "{cells: [{quantity: 1}]}",
+        "{cells: 5}",
+        "{windows: [many]}",
+    ],
+)
+def test_a_usage_that_cannot_be_read_is_refused(tmp_path: Path, usage: str) -> None:
+    used = tmp_path / "used.yaml"
+    used.write_text(usage)
+
+    result = evaluate(tmp_path, GRADUATED, "--usage", str(used))
+
+    assert isinstance(result.exception, Rejected)
+    assert result.exception.code == "price.invalid_quantity"

@@ -279,9 +279,9 @@ def test_a_server_ends_with_the_process_that_started_it_and_not_earlier(
     kill(starter)
 
     assert comes_true(lambda: embedded.status(home) is None)
-    log = (home / "postgres" / "server.log").read_text()
-    assert "received fast shutdown request" in log
-    assert "database system is shut down" in log
+    log = home / "postgres" / "server.log"
+    assert comes_true(lambda: "database system is shut down" in log.read_text())
+    assert "received fast shutdown request" in log.read_text()
 
 
 def test_a_server_that_is_to_keep_running_outlives_the_command_that_started_it(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollbook.values.formula import evaluate, fields_of, parse_formula
+from tollbook.values.formula import evaluate, fields_of, parse_formula, parse_price_formula
 from tollbook.values.quantity import to_quantity
 
 FIELDS = {"a": Decimal("0.1"), "b": Decimal(3), "usage.out": Decimal(-2)}
@@ -85,3 +85,54 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 @given(st.fractions())
 def test_a_fraction_is_written_within_half_of_the_twelfth_decimal(value: Fraction) -> None:
     assert abs(Fraction(to_quantity(value)) - value) <= Fraction(1, 2 * 10**12)
+
+
+PRICE_VALUES = {"quantity": Decimal("12.5"), "events": Decimal(3), "amount": Decimal("-2.345")}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("quantity * 2", "25"),
+        ("ceil(quantity) + floor(quantity)", "25"),
+        ("ceil(amount) * 10 + floor(amount)", "-23"),
+        ("round(quantity)", "13"),
+        ("round(amount, 2)", "-2.35"),
+        ("round(0 - quantity)", "-13"),
+        ("if(quantity > 12, 1, 2) + if(events == 3, 10, 20)", "11"),
+        ("if(quantity <= 12, 1, 2) + if(events != 3, 10, 20)", "22"),
+        ("if(events >= 3, if(events < 3, 1, 2), 3)", "2"),
+        ("5", "5"),
+    ],
+)
+def test_the_formula_of_a_price_has_functions_of_its_own(text: str, expected: str) -> None:
+    assert evaluate(parse_price_formula(text), PRICE_VALUES.get) == Decimal(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tokens * 2",
+        "quantity < 3",
+        "if(quantity, 1, 2)",
+        "if(quantity < 3, 1)",
+        "if(1 < 2 < 3, 1, 2)",
+        "max(quantity < 3, 1)",
+        "round(quantity, 13)",
+        "round(quantity, 0.5)",
+        "round(quantity, events)",
+        "ceil(1, 2)",
+        "quantity / 3",
+        "quantity / events",
+        "",
+    ],
+)
+def test_what_is_no_formula_of_a_price_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        parse_price_formula(text)
+
+
+@pytest.mark.parametrize("text", ["ceil(quantity)", "if(quantity < 3, 1, 2)", "quantity > 2"])
+def test_the_expression_of_a_meter_does_not_have_them(text: str) -> None:
+    with pytest.raises(ValueError, match="expect"):
+        parse_formula(text)

@@ -83,6 +83,7 @@ ROUTES: Final[Mapping[tuple[str, str], Scope | None]] = {
     ("POST", "/v1/source-mappings/{mapping_id}/preview"): Scope.MASTERDATA_READ,
     ("GET", "/v1/master-data"): Scope.MASTERDATA_READ,
     ("GET", "/v1/master-data/{kind}/{key}"): Scope.MASTERDATA_READ,
+    ("GET", "/v1/contracts/{contract}/billing-periods"): Scope.MASTERDATA_READ,
     ("POST", "/v1/master-data/plan"): Scope.MASTERDATA_READ,
     ("POST", "/v1/master-data/apply"): Scope.MASTERDATA_WRITE,
     ("POST", "/v1/master-data/effect"): Scope.MASTERDATA_WRITE,

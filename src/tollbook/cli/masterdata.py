@@ -18,7 +18,7 @@ from tollbook.masterdata.catalog import KINDS, Version
 from tollbook.masterdata.plan import Change, Plan
 from tollbook.masterdata.problems import Problem
 from tollbook.masterdata.step import Applied, plan_directory
-from tollbook.masterdata.view import plan_view, version_view
+from tollbook.masterdata.view import periods_view, plan_view, version_view
 from tollbook.runtime.apply import apply_master_data, try_apply
 from tollbook.values.codec import to_builtins
 
@@ -186,6 +186,31 @@ def history(*, kind: str, key: str, as_json: bool) -> None:
     if not versions:
         raise _missing(kind, key, "")
     _show_versions(list(versions), as_json=as_json)
+
+
+@masterdata.command()
+@click.argument("contract")
+@click.option("--from", "since", type=click.DateTime(["%Y-%m-%d"]), help="Default today.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Excluded; default a year on.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def periods(
+    *, contract: str, since: datetime | None, until: datetime | None, as_json: bool
+) -> None:
+    """List billing periods of a contract and the months that bill them."""
+    with open_app() as app, app.database.transaction() as connection:
+        first = (since or app.clock.now()).date()
+        end = until.date() if until else None
+        found = periods_view(app.catalog(connection), contract, first, end)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    table = Table("From", "Until", "Days", "Begins", "Ends", "Usage with", "Fees with")
+    for one in found:
+        days = str(one["days"]) + ("" if one["whole"] else " (part)")
+        instants = (one["starts_at"], one["ends_at"])
+        months = (one["usage_billed_with"], one["fees_billed_with"])
+        table.add_row(one["from"], one["until"], days, *instants, *months)
+    console().print(table)
 
 
 def _missing(kind: str, key: str, when: str) -> Rejected:

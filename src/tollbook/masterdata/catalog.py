@@ -1,7 +1,8 @@
 """All master data as known at one instant, and what of it was in force on a day."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Final, TypeVar
@@ -17,6 +18,8 @@ from tollbook.records.commercial import (
 )
 from tollbook.records.parties import Customer, LegalEntity
 from tollbook.records.source_mapping import SourceMapping
+from tollbook.values.calendar import BillingCalendar, BillingPeriod, Days, billing_periods, days_of
+from tollbook.values.grid import DAY
 from tollbook.values.period import Month
 
 Record = (
@@ -46,6 +49,9 @@ KINDS: Final[dict[str, type]] = {
     "gl_map": GlMap,
     "source_mapping": SourceMapping,
 }
+
+# The first day of a contract, and the day after its last.
+Life = tuple[date, date | None]
 
 SINCE_EVER: Final = date(2000, 1, 1)
 
@@ -147,30 +153,95 @@ class Catalog:
         )
 
     def contract_segments(self, month: Month) -> Iterator[tuple[Contract, date, date]]:
-        """Yield (contract version, first day, day after the last) for each part of the month.
+        """Yield (contract version, first day, day after the last) for each part of what ends.
 
-        An amendment in the middle of the month cuts it in two; segments of a contract tile the
-        part of the month in which it is in force.
+        That is every billing period whose last day is in the month: the month itself, where a
+        contract says nothing else. An amendment in the middle of a period cuts it in two; segments
+        of a contract tile the days of the period in which it is in force.
         """
         for key in self.keys("contract"):
-            yield from self._segments(key, month)
+            for days in self._ending(key, month):
+                yield from self.segments(key, days)
 
-    def _segments(self, key: str, month: Month) -> Iterator[tuple[Contract, date, date]]:
-        end_of_month = month.plus(1).first
-        cuts = {month.first, end_of_month}
-        for version in self.versions[("contract", key)]:
+    def segments_within(self, days: Days) -> Iterator[tuple[Contract, date, date]]:
+        """Yield every contract version in force on some days, and on which of them."""
+        for key in self.keys("contract"):
+            yield from self.segments(key, days)
+
+    def segments_meeting(self, month: Month) -> Iterator[tuple[Contract, date, date]]:
+        """Yield the segments of every billing period that has a day in a month, with all its days."""
+        days = days_of(month)
+        for key in self.keys("contract"):
+            for period in self.billing_periods(key, days):
+                yield from self.segments(key, period.days)
+
+    def contract_life(self, contract_id: str) -> Life:
+        """Return the first day of a contract and the day after its last, None if it has no end."""
+        versions = self.versions[("contract", contract_id)]
+        last = max(versions, key=lambda version: (version.effective_from, version.version))
+        contract = _record(last, Contract)
+        assert contract is not None
+        return min(version.effective_from for version in versions), contract.effective_until
+
+    def contract_through(self, contract_id: str, until: date) -> "Catalog":
+        """Return master data without versions of a contract that take effect on a day or later."""
+        versions = self.versions["contract", contract_id]
+        kept = tuple(version for version in versions if version.effective_from < until)
+        if len(kept) == len(versions):
+            return self
+        # Read only: a copy of everything, for each contract that changes, would take minutes.
+        above = {("contract", contract_id): kept}
+        return replace(self, versions=ChainMap(above, self.versions))  # type: ignore[arg-type]
+
+    def billing(self, contract_id: str) -> BillingCalendar | None:
+        """Return when billing periods of a contract begin; None for calendar months."""
+        contract = _record(self.versions[("contract", contract_id)][0], Contract)
+        return contract.billing if contract is not None else None
+
+    @property
+    def states_billing(self) -> bool:
+        """Whether billing periods of any contract are not calendar months."""
+        return any(self.billing(key) is not None for key in self.keys("contract"))
+
+    def months_billing(self, days: Iterable[date]) -> list[Month]:
+        """Return the months that bill what happened on some UTC days, in any contract's zone."""
+        touched = sorted(days)
+        months = {Month.of(day) for day in touched}
+        for key in self.keys("contract") if self.states_billing else ():
+            for day in touched if self.billing(key) is not None else ():
+                around = Days(day - DAY, day + 2 * DAY)
+                found = self.billing_periods(key, around)
+                months |= {Month.of(period.days.last) for period in found}
+        return sorted(months)
+
+    def billing_periods(self, contract_id: str, within: Days) -> Iterator[BillingPeriod]:
+        """Yield the billing periods of a contract that have a day within some days."""
+        start, until = self.contract_life(contract_id)
+        calendar = self.billing(contract_id) or BillingCalendar()
+        yield from billing_periods(calendar, start=start, until=until, within=within)
+
+    def segments(self, contract_id: str, days: Days) -> Iterator[tuple[Contract, date, date]]:
+        """Yield the versions of a contract in force on some days, each with its part of them."""
+        cuts = {days.start, days.until}
+        for version in self.versions[("contract", contract_id)]:
             contract = _record(version, Contract)
             assert contract is not None
             for day in (contract.effective_from, contract.effective_until):
-                if day is not None and month.first < day < end_of_month:
+                if day is not None and days.start < day < days.until:
                     cuts.add(day)
-        days = sorted(cuts)
-        for start, end in pairwise(days):
-            contract = _record(self.in_force("contract", key, start), Contract)
+        for start, end in pairwise(sorted(cuts)):
+            contract = _record(self.in_force("contract", contract_id, start), Contract)
             if contract is None:
                 continue
             if contract.effective_until is None or start < contract.effective_until:
                 yield contract, start, end
+
+    def _ending(self, contract_id: str, month: Month) -> list[Days]:
+        days = days_of(month)
+        if self.billing(contract_id) is None:
+            return [days]
+        found = self.billing_periods(contract_id, days)
+        return [period.days for period in found if period.days.last in days]
 
 
 def _record(version: Version | None, kind: type[R]) -> R | None:

@@ -37,6 +37,7 @@ def check_billing(contract: Contract) -> Iterator[Finding]:
         for name, message in calendar_problems(contract.billing):
             yield Finding("billing", message, ("billing", name))
         yield from _listed_days(contract)
+        yield from _other_periods(contract)
     if contract.proration is not None:
         path: Path = ("proration",)
         for name, message in proration_problems(contract.proration):
@@ -56,6 +57,22 @@ def _listed_days(contract: Contract) -> Iterator[Finding]:
             f"{contract.effective_from} to {until or 'no end'}: list more of them."
         )
         yield Finding("billing", message, ("billing", "days"))
+
+
+def _other_periods(contract: Contract) -> Iterator[Finding]:
+    """Yield a finding for what counts in months beside billing periods that are something else."""
+    assert contract.billing is not None
+    for at, item in enumerate(contract.items):
+        if item.interval_months != 1:
+            message = (
+                "with `billing`, a fee is for one billing period: leave out interval_months, and "
+                "state longer periods there, such as every: year."
+            )
+            yield Finding("billing", message, ("items", at, "interval_months"))
+    is_month = contract.billing.every == "month" and contract.billing.count == 1
+    if contract.commitment is not None and not is_month:
+        message = "a commitment is held against months: its contract is billed by the month."
+        yield Finding("billing", message, ("billing", "every"))
 
 
 def _invalid(code: str, name: str, problems: Iterable[str]) -> Rejected:

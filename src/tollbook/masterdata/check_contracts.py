@@ -82,7 +82,7 @@ def _versions(catalog: Catalog, contract_id: str) -> list[Contract]:
 
 def _same_parties(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     first = _versions(catalog, contract.contract_id)[0]
-    for name in ("customer_id", "entity_id", "currency", "zone", "bill_to"):
+    for name in ("customer_id", "entity_id", "currency", "zone", "bill_to", "billing"):
         if getattr(contract, name) != getattr(first, name):
             word = name.removesuffix("_id")
             message = f"an amendment cannot change the {word}: end this contract, make another."

@@ -242,6 +242,9 @@ def _commitment(rules: PriceRules, path: Path) -> Iterator[Finding]:
     where = (*path, "commitment")
     if (found.quantity is None) == (found.amount is None):
         yield Finding("commitment", "commit to a `quantity:` or to an `amount:`.", where)
+    if rules.round_parts is not None:
+        message = "a price with a commitment is rounded once: `rounding:`, not `round_parts:`."
+        yield Finding("commitment", message, (*path, "round_parts"))
     for name in ("quantity", "amount", "overage_factor"):
         yield from _not_negative(getattr(found, name), name, where)
 

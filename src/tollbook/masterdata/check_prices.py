@@ -1,6 +1,6 @@
 """Checks of price books and of prices, also those inside contracts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal, Inexact
 from typing import Final
@@ -10,7 +10,8 @@ from tollbook.masterdata.check_price_rules import AMOUNT_MAX, check_rules, check
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.masterdata.references import check_currency, check_reference
 from tollbook.records.charge import PriceRules, PriceVersion, Tier
-from tollbook.records.commercial import PriceBook, Product
+from tollbook.records.commercial import Meter, PriceBook, Product
+from tollbook.values.ids import MeterId
 from tollbook.values.money import EXACT
 from tollbook.values.quantity import parse_quantity
 
@@ -19,6 +20,7 @@ PACKAGED: Final = frozenset({"graduated_package", "volume_package"})
 OF_SHARES: Final = frozenset({"graduated_percentage", "volume_percentage"})
 TIERED: Final = frozenset({"graduated", "volume"}) | PACKAGED | OF_SHARES
 ONE_PRICE: Final = frozenset({"unit", "package"})
+ACCUMULATED: Final = ONE_PRICE | PACKAGED | {"flat", "graduated", "volume"}
 
 
 def check_price_book(version: Version, catalog: Catalog) -> Iterator[Finding]:
@@ -61,37 +63,57 @@ def check_measures(
     rules = price.rules
     if not isinstance(rules, PriceRules):
         return
-    yield from _not_metered(price, rules, path)
+    paid = None
     if rules.amount_meter is not None:
-        where = (*path, "amount_meter")
-        yield from check_reference(catalog, "meter", rules.amount_meter, since=since, path=where)
-        found = catalog.meter(rules.amount_meter, since)
-        if found is not None and found.aggregation != "sum":
-            message = f"meter {found.meter_id} must sum the amounts, it has {found.aggregation}."
-            yield Finding("amount_meter", message, where)
-    if product is None or product.meter_id is None:
+        paid = catalog.meter(rules.amount_meter, since)
+        yield from _amount_meter(rules.amount_meter, catalog, since, (*path, "amount_meter"))
+    if product is None:
+        return
+    if product.meter_id is None:
+        if rules.accumulate != "period":
+            message = f"{product.product_id} has no meter: leave `accumulate:` out."
+            yield Finding("not_metered", message, (*path, "accumulate"))
         return
     meter = catalog.meter(product.meter_id, since)
-    for name in rules.dimensions if meter is not None else ():
-        assert meter is not None
+    if meter is not None:
+        yield from _adds_up(price, rules, meter, path)
+        yield from _kept(meter, rules.dimensions, path)
+    if paid is not None:
+        yield from _kept(paid, (*rules.dimensions, *product.where), path)
+
+
+def _amount_meter(
+    meter_id: MeterId, catalog: Catalog, since: date, path: Path
+) -> Iterator[Finding]:
+    yield from check_reference(catalog, "meter", meter_id, since=since, path=path)
+    found = catalog.meter(meter_id, since)
+    if found is not None and found.aggregation != "sum":
+        message = f"meter {meter_id} must sum the amounts, it has {found.aggregation}."
+        yield Finding("amount_meter", message, path)
+
+
+def _kept(meter: Meter, dimensions: Iterable[str], path: Path) -> Iterator[Finding]:
+    for name in dimensions:
         if name not in meter.dimensions:
             message = f"meter {meter.meter_id} does not keep usage by {name}: add the dimension."
-            yield Finding("unknown_dimension", message, (*path, "dimensions"))
+            yield Finding("unknown_dimension", message, path)
 
 
-def _not_metered(price: PriceVersion, rules: PriceRules, path: Path) -> Iterator[Finding]:
-    """Refuse for metered usage what only a quantity that is given can be rated with so far."""
+def _adds_up(price: PriceVersion, rules: PriceRules, meter: Meter, path: Path) -> Iterator[Finding]:
+    """Check that a meter adds events up where a price looks at parts of what they sum to."""
+    commitment = rules.commitment
     found = {
-        "cells": price.model == "matrix",
         "accumulate": rules.accumulate != "period",
-        "amount_meter": rules.amount_meter is not None,
-        "commitment": rules.commitment is not None and rules.commitment.window != "period",
-        "free_events": looks_at_events(rules),
+        "commitment": commitment is not None and commitment.window != "period",
+        "free_events": looks_at_events(rules) and rules.amount_meter is None,
     }
     for name, is_stated in found.items():
-        if is_stated:
-            message = f"{name}: metered usage cannot be rated by it yet, only `price eval` can."
+        if is_stated and meter.aggregation not in {"count", "sum"}:
+            message = f"{name}: meter {meter.meter_id} has {meter.aggregation}, whose parts do not add up."
             yield Finding("not_metered", message, (*path, name))
+    if rules.accumulate != "period" and (price.model not in ACCUMULATED or rules.commitment):
+        message = f"a {price.model} price counts in each period by itself: leave `accumulate:` out."
+        yield Finding("not_metered", message, (*path, "accumulate"))
 
 
 def looks_at_events(rules: PriceRules) -> bool:

@@ -1,11 +1,21 @@
 """Versions and plans as JSON shows them, for the API and the command line."""
 
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, Final
 
-from tollbook.masterdata.catalog import Version
+from tollbook.errors import Rejected
+from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.plan import Plan
 from tollbook.masterdata.problems import Problem
+from tollbook.records.commercial import Contract
+from tollbook.values.calendar import Days
 from tollbook.values.codec import to_builtins
+from tollbook.values.period import Month
+
+YEAR: Final = timedelta(days=365)
+
+# Ten years of days are more than anybody reads.
+PERIODS_SPAN_MAX: Final = timedelta(days=3660)
 
 
 def version_view(version: Version, *, is_whole: bool = False) -> dict[str, Any]:
@@ -18,6 +28,43 @@ def version_view(version: Version, *, is_whole: bool = False) -> dict[str, Any]:
         "content_hash": version.content_hash,
     }
     return {**shown, "record": to_builtins(version.record)} if is_whole else shown
+
+
+def periods_view(
+    catalog: Catalog, contract_id: str, since: date, until: date | None
+) -> list[dict[str, Any]]:
+    """Return the billing periods of a contract that have a day from one until another (excluded).
+
+    A year of them without `until`. Each says which months bill its usage and its fees. Raises
+    Rejected `masterdata.unknown`, `masterdata.unclear_days`.
+    """
+    if ("contract", contract_id) not in catalog.versions:
+        raise Rejected("masterdata.unknown", f"There is no contract {contract_id!r}.")
+    end = until or min(since, date.max - YEAR) + YEAR
+    if not since < end <= since + PERIODS_SPAN_MAX:
+        raise Rejected(
+            "masterdata.unclear_days",
+            f"Ask for billing periods from a day until a later one, at most "
+            f"{PERIODS_SPAN_MAX.days} days on.",
+        )
+    versions = catalog.versions["contract", contract_id]
+    contract = versions[-1].record
+    assert isinstance(contract, Contract)
+    zone = catalog.zone(contract.customer_id, contract)
+    return [
+        {
+            "from": str(period.days.start),
+            "until": str(period.days.until),
+            "days": len(period.days),
+            "whole": period.is_whole,
+            "starts_at": to_builtins(instants.start),
+            "ends_at": to_builtins(instants.end),
+            "usage_billed_with": str(Month.of(period.days.last)),
+            "fees_billed_with": str(Month.of(period.days.start)),
+        }
+        for period in catalog.billing_periods(contract_id, Days(since, end))
+        if (instants := period.days.instants(zone)) is not None
+    ]
 
 
 def plan_view(planned: Plan) -> dict[str, Any]:

@@ -30,6 +30,7 @@ PriceModel = Literal[
 TierEdge = Literal["inclusive", "exclusive"]
 TierFlat = Literal["entered", "reached"]
 AtZero = Literal["bill", "skip"]
+MinimumDue = Literal["at_start", "at_end"]
 NegativeUsage = Literal["refuse", "credit", "zero"]
 Due = Literal["in_advance", "in_arrears"]
 Accumulate = Literal["period", "quarter", "contract_year", "calendar_year", "contract_life"]
@@ -139,6 +140,7 @@ class PriceRules:
     tier_flat: TierFlat = "entered"
     tier_flat_at_zero: AtZero = "skip"
     minimum_at_zero: AtZero = "bill"
+    minimum_due: MinimumDue = "at_start"
     negative_usage: NegativeUsage = "refuse"
     maximum: Decimal | None = None
     round_parts: RoundParts | None = None

@@ -12,6 +12,7 @@ import msgspec
 from tollbook.errors import Rejected
 from tollbook.flow.capture.json_text import read_object
 from tollbook.flow.meter.definition import field_at, matches, read, text_of
+from tollbook.flow.rate.detail.need import looks_beyond
 from tollbook.flow.rate.price import price_usage
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import PriceVersion
@@ -124,6 +125,8 @@ def _amount(
     catalog: Catalog, month: Month, product_id: str, quantity: Decimal, price: PriceVersion
 ) -> Decimal | None:
     product = catalog.product(product_id, month.last)
+    if looks_beyond(price):
+        return None
     assert product is not None
     assert product.meter_id is not None
     usage = MeteredUsage(

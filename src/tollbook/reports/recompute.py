@@ -2,22 +2,28 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from tollbook.flow.meter.store import decided_at, usages_by_id
 from tollbook.flow.rate.adjusted import Line, shares_of
 from tollbook.flow.rate.commit import committed_parts, year_began
-from tollbook.flow.rate.fixed import fee_parts
-from tollbook.flow.rate.price import price_parts
+from tollbook.flow.rate.detail.need import known_from
+from tollbook.flow.rate.detail.store import detail_of
+from tollbook.flow.rate.fee_changes import fee_again
+from tollbook.flow.rate.price import slice_parts
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.store import counted_with, discounts_given, history, used_before
 from tollbook.flow.rate.terms import started_on
 from tollbook.flow.rate.working import ZERO, total
 from tollbook.ledger.credit_store import moved_by
 from tollbook.masterdata.catalog import Catalog
+from tollbook.masterdata.store import load_catalog
 from tollbook.records.charge import REDUCTIONS, ChargePart
 from tollbook.records.commercial import Contract
+from tollbook.records.usage import UsageDetail
 from tollbook.storage.database import Connection
+from tollbook.values.codec import ABSENT
 from tollbook.values.money import Money, Precise, settle, sum_money
 from tollbook.values.period import Month
 
@@ -47,9 +53,9 @@ def owed(
         return Owed(ZERO, ZERO)
     match charge.kind:
         case "usage":
-            return _usage(chain[-1], quantities)
+            return _usage(connection, chain[-1], quantities)
         case "fixed":
-            return Owed(_sum(fee_parts(_quantity(chain), chain[-1].price)))
+            return Owed(_sum(fee_again(catalog, chain[-1], _quantity(chain))))
         case "discount" | "maximum" | "minimum":
             return Owed(_adjustment(connection, chain[-1], catalog))
         case "commitment_shortfall" | "overage":
@@ -58,10 +64,19 @@ def owed(
             return Owed(_credits(connection, chain[-1]))
 
 
-def _usage(rated: RatedCharge, quantities: Mapping[str, Decimal]) -> Owed:
+def _usage(connection: Connection, rated: RatedCharge, quantities: Mapping[str, Decimal]) -> Owed:
     usage_id = rated.charge.usage_id
     quantity = quantities[usage_id] if usage_id is not None else ZERO
-    return Owed(_sum(price_parts(quantity, rated.price)), quantity)
+    known = UsageDetail(quantity)
+    if usage_id is not None and rated.price.rules is not ABSENT:
+        [usage] = usages_by_id(connection, [usage_id])
+        then = load_catalog(connection, known_at=decided_at(connection, usage_id))
+        detail = detail_of(connection, then, usage, rated.price)
+        known = replace(detail or UsageDetail(quantity, usage.event_count), quantity=quantity)
+    span = known_from(rated.charge)
+    before = None if span.before is None else UsageDetail(span.before)
+    parts = slice_parts(known, rated.price, before=before, is_last=span.is_last)
+    return Owed(_sum(parts), quantity)
 
 
 def _commitment(connection: Connection, rated: RatedCharge, catalog: Catalog) -> Decimal:

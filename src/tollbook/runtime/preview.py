@@ -110,8 +110,9 @@ def _preview(
     hold_lock(connection, Lock.DECIDE_CHARGES)
     with connection.transaction(force_rollback=True):
         result, days = act(connection)
-        months = sorted({Month.of(day) for day in days})
-        after = _state(connection, catalog_of(connection), months, at)
+        catalog = catalog_of(connection)
+        months = catalog.months_billing(days)
+        after = _state(connection, catalog, months, at)
     with connection.transaction(force_rollback=True):
         before = _state(connection, catalog_of(connection), months, at)
     return Previewed(result, _effect(months, before, after))

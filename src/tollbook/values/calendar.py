@@ -146,6 +146,11 @@ class Days:
         return Period(start, end) if start < end else None
 
 
+def days_of(month: Month) -> Days:
+    """Return the days of a calendar month."""
+    return Days(month.first, month.plus(1).first)
+
+
 @dataclass(frozen=True, slots=True)
 class BillingPeriod:
     """The days of one billing period of a contract, and the calendar's periods they are of.

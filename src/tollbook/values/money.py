@@ -34,7 +34,7 @@ _DECIMAL_ROUNDING: Final[dict[Rounding, str]] = {
 
 # Wide enough for a 38-digit quantity times a 12-decimal price and every factor that the steps of a
 # price may multiply it with, exactly.
-DIGITS_MAX: Final = 500
+DIGITS_MAX: Final = 1000
 EXACT: Final = Context(prec=DIGITS_MAX, traps=[Inexact])
 
 # ISO 4217:2015, by the number of decimals of the minor unit.

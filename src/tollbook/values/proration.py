@@ -18,6 +18,7 @@ ProrationBasis = Literal[
     "second",
     "minute",
     "hour",
+    "day_elapsed",
     "day",
     "day_inclusive",
     "day_30_360_us",
@@ -37,7 +38,12 @@ CARRIED_DECIMALS: Final = 12
 # What a period may be taken to have, in the unit of the basis: a century of seconds.
 OF_MAX: Final = 3_155_760_000
 
-_SECONDS: Final[dict[ProrationBasis, int]] = {"second": 1, "minute": 60, "hour": 3600}
+_SECONDS: Final[dict[ProrationBasis, int]] = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day_elapsed": 86_400,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,8 @@ class Proration:
     days of the year that the served part begins in, for an amount a year) or a number (30). While
     `cap` holds never more than the whole is served, and while `full_is_whole` holds a period served
     in full costs the whole, whatever `of` says. `factor` rounds the fraction, `quantity` the prorated quantity and
-    `amount` the prorated amount; nothing is rounded where they are not given. Minutes and hours
-    that are not full count as `whole_units` says. `credit` says when a downgrade gives back what
+    `amount` the prorated amount; nothing is rounded where they are not given. Elapsed minutes,
+    hours and days that are not full count as `whole_units` says. `credit` says when a downgrade gives back what
     is unused.
     """
 
@@ -206,27 +212,30 @@ def change_inside(
     *,
     before: tuple[Decimal, Decimal],
     after: tuple[Decimal, Decimal],
+    new_period: Period | None = None,
     zone: str = "UTC",
 ) -> Change:
     """Return what a change of (quantity, unit price) inside a period that was paid ahead means.
 
     More is always charged now: the rest of the period on the new terms, less the unused rest of
     the old. Less follows `credit`: `now` in the same way, `period_end` once the period is over,
-    `none` at once and nothing is given back.
+    `none` at once and nothing is given back. `new_period` is that of the new terms, where the change
+    begins another one, such as a year from now on.
     """
     is_less = EXACT.multiply(*after) < EXACT.multiply(*before)
     if is_less and policy.credit == "period_end":
         return Change(takes_effect=whole.end)
     if is_less and policy.credit == "none":
         return Change(takes_effect=at)
-    share = share_served(policy, Period(at, whole.end), whole, zone)
-    if share.served == 0:
-        return Change(takes_effect=at)
-    unused = prorated_parts(
-        policy, share, label="unused", quantity=before[0], unit_price=EXACT.minus(before[1])
+    new = new_period or whole
+    unused, rest = (
+        share_served(policy, Period(at, period.end), period, zone) for period in (whole, new)
     )
-    rest = prorated_parts(policy, share, label="rest", quantity=after[0], unit_price=after[1])
-    return Change(unused, rest, at)
+    credit = prorated_parts(
+        policy, unused, label="unused", quantity=before[0], unit_price=EXACT.minus(before[1])
+    )
+    charge = prorated_parts(policy, rest, label="rest", quantity=after[0], unit_price=after[1])
+    return Change(credit if unused.served else [], charge if rest.served else [], at)
 
 
 def proration_problems(policy: Proration) -> Iterator[tuple[str, str]]:
@@ -235,7 +244,7 @@ def proration_problems(policy: Proration) -> Iterator[tuple[str, str]]:
         number = int(policy.of) if policy.of.isascii() and policy.of.isdigit() else 0
         if not 1 <= number <= OF_MAX:
             yield "of", f"of is {policy.of!r}: it is period, year or a whole number such as 30."
-    if policy.of == "year" and policy.by in {"second", "minute", "hour", "month_day"}:
+    if policy.of == "year" and policy.by in {*_SECONDS, "month_day"}:
         yield "of", f"of: year counts days, and {policy.by} is counted here."
     if policy.of != "period" and policy.by in {"full_period", "none"}:
         yield "of", f"of says nothing about {policy.by}."
@@ -363,6 +372,7 @@ _COUNTS: Final[dict[ProrationBasis, Callable[[Proration, Period, Period, str], F
     "second": _clock,
     "minute": _clock,
     "hour": _clock,
+    "day_elapsed": _clock,
     "day": _days,
     "day_inclusive": _days_inclusive,
     "day_30_360_us": _days_360_us,
@@ -374,6 +384,7 @@ _UNITS: Final[dict[ProrationBasis, str]] = {
     "second": "second",
     "minute": "minute",
     "hour": "hour",
+    "day_elapsed": "day",
     "day": "day",
     "day_inclusive": "day",
     "day_30_360_us": "day",

@@ -9,19 +9,20 @@ from tollbook.flow.rate.used import KEYS
 from tollbook.records.charge import ChargePart
 from tollbook.values.money import settle, sum_money, sum_precise
 from tollbook.values.quantity import plain
-from tollbook.vectors.given import invalid, mapping, only
+from tollbook.vectors.given import invalid, mapping, only, yes
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:_[0-9]+)+(?:[.][0-9]+)?")
 
 
 def run(given: Mapping[str, Any]) -> dict[str, Any]:
     """Rate a usage; `amount` is exact, `payable` what an invoice line shows, both major units."""
-    only(given, "price", "before", "split", *KEYS)
+    only(given, "price", "before", "ends", "split", *KEYS)
     price = _plain(mapping(given, "price"))
     if "split" in given:
         return _split(price, given)
     used = {key: item for key, item in _plain(given).items() if key in KEYS}
-    charge = evaluate(price, used, before=_plain(given.get("before")))
+    is_last = yes(given, "ends", default=True)
+    charge = evaluate(price, used, before=_plain(given.get("before")), is_last=is_last)
     settled = settle(charge.amount, charge.rounding)
     found = {
         "amount": charge.amount.value,

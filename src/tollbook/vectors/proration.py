@@ -74,11 +74,22 @@ def _change(
     given: Mapping[str, Any], policy: Proration, whole: Period, zone: str
 ) -> dict[str, Any]:
     change = mapping(given, "change")
-    only(change, "at", "amount", "unit_price", "quantity")
+    only(change, "at", "amount", "unit_price", "quantity", "period")
     at = _moment(change, "at", zone)
     if at is None or not whole.start <= at < whole.end:
         raise invalid("`change: {at: ...}` is a day or an instant inside the period")
-    found = change_inside(policy, whole, at, before=_terms(given), after=_terms(change), zone=zone)
+    new_period = _period(mapping(change, "period"), zone) if "period" in change else None
+    if new_period is not None and not new_period.start <= at < new_period.end:
+        raise invalid("the change is inside its new period too")
+    found = change_inside(
+        policy,
+        whole,
+        at,
+        before=_terms(given),
+        after=_terms(change),
+        new_period=new_period,
+        zone=zone,
+    )
     credit, charge = _settled(given, found.credit), _settled(given, found.charge)
     return {
         "credit": total(part.amount for part in found.credit),

@@ -1,5 +1,6 @@
 """Master data over HTTP: the same documents as the YAML files, planned before they are applied."""
 
+from datetime import date
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -9,7 +10,7 @@ from tollbook.api.problems import problem
 from tollbook.errors import Rejected
 from tollbook.masterdata.catalog import KINDS
 from tollbook.masterdata.step import plan_documents
-from tollbook.masterdata.view import plan_view, version_view
+from tollbook.masterdata.view import periods_view, plan_view, version_view
 from tollbook.runtime.apply import apply_master_data, try_apply
 from tollbook.values.codec import to_builtins
 
@@ -95,6 +96,19 @@ def list_versions(
         for one in ([kind] if kind else KINDS)
         for key in catalog.keys(one)
     ]
+
+
+@router.get("/v1/contracts/{contract}/billing-periods", summary="List billing periods")
+def billing_periods(
+    contract: Identifier,
+    app: AppHere,
+    connection: InTransaction,
+    since: Annotated[date | None, Query(alias="from", description="Default today.")] = None,
+    until: Annotated[date | None, Query(description="Excluded; default a year on.")] = None,
+) -> Any:
+    """Return the billing periods with a day in a span, and the months that bill each of them."""
+    today = app.clock.now().date()
+    return periods_view(app.catalog(connection), contract, since or today, until)
 
 
 @router.get("/v1/master-data/{kind}/{key}", summary="Show a record and its history")

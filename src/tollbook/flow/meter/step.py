@@ -27,11 +27,12 @@ from tollbook.flow.meter.progress import store as progress
 from tollbook.flow.meter.recount import store as recount
 from tollbook.flow.meter.store import Uncovered
 from tollbook.flow.meter.summary import store as summary
-from tollbook.flow.meter.window import Window, is_news, usage_of, windows
+from tollbook.flow.meter.window import Window, is_news, usage_of, windows, windows_meeting
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Meter
 from tollbook.records.usage import MeteredUsage
 from tollbook.storage.database import Connection
+from tollbook.values.calendar import days_of
 from tollbook.values.ids import UsageId, read_event_id, written_event_id
 from tollbook.values.period import Month, Period
 from tollbook.values.zone import bucket_minutes
@@ -117,7 +118,9 @@ def meter(connection: Connection, *, catalog: Catalog, month: Month, at: datetim
         if is_news(usage, before):
             news.append((usage, replaces))
     store.insert_usages(connection, news, at=at)
-    held = _unpriced(connection, catalog, month, wanted)
+    # Where every period is a month, what ends in it is all that meets it.
+    covering = windows_meeting(catalog, month) if catalog.states_billing else wanted
+    held = _unpriced(connection, catalog, month, covering)
     hold(connection, held, scope=f"meter:{month}:", at=at)
     return Metered(
         written=tuple(usage.usage_id for usage, _ in news),
@@ -269,13 +272,13 @@ def _unusable(meter: Meter, day: date, h: UUID) -> Held:
 
 
 def _unpriced(
-    connection: Connection, catalog: Catalog, month: Month, wanted: Sequence[Window]
+    connection: Connection, catalog: Catalog, month: Month, covering: Sequence[Window]
 ) -> list[Held]:
     """Return usage that no contract pays for; meters that no product reads are nobody's business."""
-    billed = {window.contract.customer_id for window in wanted}
-    billed |= {contract.customer_id for contract, _, _ in catalog.contract_segments(month)}
+    billed = {window.contract.customer_id for window in covering}
+    billed |= {contract.customer_id for contract, _, _ in catalog.segments_within(days_of(month))}
     leaks = store.uncovered(
-        connection, wanted, month, _priced_meters(catalog, month), zones=view_of(catalog).zones
+        connection, covering, month, _priced_meters(catalog, month), zones=view_of(catalog).zones
     )
     return [_held(leak, month, has_contract=leak.customer_id in billed) for leak in leaks]
 

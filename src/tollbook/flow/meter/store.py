@@ -132,12 +132,36 @@ def uncovered(
 
 
 def latest_usages(connection: Connection, month: Month) -> list[MeteredUsage]:
-    """Return the usages of a month that no later one replaces, by contract, product and start."""
+    """Return the usages that end in a month and that no later one replaces.
+
+    By contract, product and start.
+    """
     return _usages(
         connection,
-        """m.starts_at >= %(from)s and m.starts_at < %(until)s
+        """m.ends_at > %(from)s and m.ends_at <= %(until)s
            and not exists (select from metered_usage n where n.replaces = m.usage_id)""",
         {"from": month.period.start, "until": month.period.end},
+    )
+
+
+def usages_of_windows(
+    connection: Connection, windows: Sequence[tuple[str, str, Period]]
+) -> list[MeteredUsage]:
+    """Return the latest usages of windows (contract, product, period) of any month."""
+    if not windows:
+        return []
+    return _usages(
+        connection,
+        """(m.contract_id, m.product_id, m.starts_at, m.ends_at) in (
+               select * from unnest(%(contracts)s::text[], %(products)s::text[],
+                                    %(starts)s::timestamptz[], %(ends)s::timestamptz[]))
+           and not exists (select from metered_usage n where n.replaces = m.usage_id)""",
+        {
+            "contracts": [contract_id for contract_id, _, _ in windows],
+            "products": [product_id for _, product_id, _ in windows],
+            "starts": [period.start for _, _, period in windows],
+            "ends": [period.end for _, _, period in windows],
+        },
     )
 
 

@@ -1,6 +1,6 @@
 """What is to be counted in a month: each usage product of each contract segment, once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -81,9 +81,21 @@ class Window:
 
 
 def windows(catalog: Catalog, month: Month) -> list[Window]:
-    """Return every window of a month, in order of contract, segment and contract item."""
+    """Return every window of the billing periods that end in a month.
+
+    In order of contract, segment and contract item.
+    """
+    return _windows(catalog, catalog.contract_segments(month))
+
+
+def windows_meeting(catalog: Catalog, month: Month) -> list[Window]:
+    """Return every window that has a day in a month, also one that another month bills."""
+    return _windows(catalog, catalog.segments_meeting(month))
+
+
+def _windows(catalog: Catalog, segments: Iterable[tuple[Contract, date, date]]) -> list[Window]:
     found: dict[tuple[str, str, Period], Window] = {}
-    for contract, start, end in catalog.contract_segments(month):
+    for contract, start, end in segments:
         for item in contract.items:
             product = catalog.product(item.product_id, start)
             if product is None or product.meter_id is None:

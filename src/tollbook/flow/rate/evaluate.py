@@ -29,24 +29,28 @@ _PERIOD: Final = Period(datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 2, 1, t
 
 
 def evaluate(
-    written: object, quantity: object, *, before: object = None, name: str = "price"
+    written: object,
+    quantity: object,
+    *,
+    before: object = None,
+    is_last: bool = True,
+    name: str = "price",
 ) -> Charge:
     """Rate a usage against a price written as in a price book, with its currency.
 
     `quantity` is a number, or a usage with events, amounts, cells or windows (`used.py`); `before`
-    is what was measured earlier in the same span. Numbers are text, integers or decimals. Raises
-    Rejected `price.invalid`, `price.invalid_quantity`, and what the price itself refuses.
+    is what was measured earlier in the same span, `is_last` whether that ends with this usage.
+    Numbers are text, integers or decimals. Raises Rejected `price.invalid`, `price.invalid_quantity`, and what the price itself refuses.
     """
     price = price_of(written, name=name)
-    now = _detail(quantity, price)
     earlier = None if before is None else _detail(before, price)
-    return price_usage(_usage(now), price, detail=now, before=earlier)
+    now = _detail(quantity, price) if earlier is None else detail_of(quantity)
+    return price_usage(_usage(now), price, detail=now, before=earlier, is_last=is_last)
 
 
 def commitment(written: object, quantity: object) -> Committed | None:
     """Return what the windows of a usage come to; None when the price has no commitment."""
-    price = price_of(written)
-    return commitment_of(_detail(quantity, price), price)
+    return commitment_of(detail_of(quantity), price_of(written))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,10 @@ def slices(written: object, usages: Sequence[object]) -> list[Slice]:
     found: list[Slice] = []
     before: UsageDetail | None = None
     charged, paid = Precise(ZERO, price.currency), Money(0, price.currency)
-    for usage in usages:
-        now = _detail(usage, price)
-        charge = price_usage(_usage(now), price, detail=now, before=before)
+    for at, usage in enumerate(usages):
+        now = _detail(usage, price) if before is None else detail_of(usage)
+        is_last = at == len(usages) - 1
+        charge = price_usage(_usage(now), price, detail=now, before=before, is_last=is_last)
         charged = charged + charge.amount
         payable = settle(charged, price.rounding).money
         found.append(Slice(charge, payable - paid))

@@ -1,24 +1,27 @@
 """The charges of a contract's items: metered usage at a price, and recurring fees."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.agreed import contract_charge
+from tollbook.flow.rate.detail.need import Known, known_or_refused, with_known
+from tollbook.flow.rate.fee_changes import fee_changes
+from tollbook.flow.rate.fees import is_fee, period_fees
 from tollbook.flow.rate.fixed import fee_parts, is_due, service_period
 from tollbook.flow.rate.price import price_usage
 from tollbook.flow.rate.rated import RatedCharge
 from tollbook.flow.rate.ruled import rules_of
-from tollbook.flow.rate.terms import Terms, started_on, terms_of
+from tollbook.flow.rate.terms import Refusal, Terms, started_on, terms_of
 from tollbook.flow.rate.working import ZERO
 from tollbook.masterdata.catalog import Catalog
 from tollbook.records.commercial import Contract, ContractItem
-from tollbook.records.usage import MeteredUsage
+from tollbook.records.usage import MeteredUsage, UsageDetail
 from tollbook.values.ids import MeterId, UsageId, derive
 from tollbook.values.period import Month, Period, midnight
 
-# A contract version, its first day in the month, and the day after its last.
+# A contract version, its first day, and the day after its last.
 Segment = tuple[Contract, date, date]
 
 # (contract, product, window) of a metered usage.
@@ -26,44 +29,51 @@ UsageKey = tuple[str, str, Period]
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """An item of a contract that cannot be rated now; what is computed from it waits as well."""
-
-    contract_id: str
-    product_id: str
-    failure: Rejected
-
-
-@dataclass(frozen=True, slots=True)
 class ContractMonth:
-    """A contract in a month: its segments in order, and the usage metered under it."""
+    """A contract in a month, and the usage metered under it.
+
+    `segments` are those of the billing periods that end in the month, in order; `in_force` those of
+    the month itself. They are the same where billing periods are months of the calendar.
+    """
 
     catalog: Catalog
     month: Month
     segments: tuple[Segment, ...]
+    in_force: tuple[Segment, ...]
     usages: Mapping[UsageKey, MeteredUsage]
+    known: Mapping[UsageKey, Known] = field(default_factory=dict)
 
     @property
     def latest(self) -> Contract:
         """The version in force at the end: its terms hold for what is agreed by the month."""
-        return self.segments[-1][0]
+        return (self.in_force or self.segments)[-1][0]
 
     @property
     def period(self) -> Period:
-        """The part of the month in which the contract is in force."""
-        return Period(midnight(self.segments[0][1]), midnight(self.segments[-1][2]))
+        """The days that end with the month: of its billing periods, else those in force in it."""
+        segments = self.segments or self.in_force
+        return Period(midnight(segments[0][1]), midnight(segments[-1][2]))
+
+    @property
+    def owes_by_period(self) -> bool:
+        """Whether fees follow billing periods or proration, and not whole calendar months."""
+        return self.latest.billing is not None or self.latest.proration is not None
 
 
 def item_charges(known: ContractMonth) -> Iterator[RatedCharge | Refusal]:
     """Yield the charge of every item of every segment; what cannot be rated is a refusal.
 
     Usage is rated a segment, so tiers start again when an amendment takes effect. A fee is owed
-    once a month, on the terms of the first segment that has it.
+    once a month, on the terms of the first segment that has it; or by billing period, where the
+    contract says so.
     """
     charged_fees: set[str] = set()
+    by_period = known.owes_by_period
     for contract, start, end in known.segments:
         window = Period(midnight(start), midnight(end))
         for item in contract.items:
+            if by_period and is_fee(known.catalog, item, start):
+                continue
             try:
                 terms = terms_of(known.catalog, contract, item, start)
                 if terms.product.meter_id is not None:
@@ -72,7 +82,12 @@ def item_charges(known: ContractMonth) -> Iterator[RatedCharge | Refusal]:
                     yield from _fee(known, contract, terms)
                     charged_fees.add(item.product_id)
             except Rejected as failure:
-                yield Refusal(contract.contract_id, item.product_id, failure)
+                located = _located(failure, contract, item)
+                yield Refusal(contract.contract_id, item.product_id, located)
+    if by_period:
+        contract_id = known.latest.contract_id
+        yield from period_fees(known.catalog, contract_id, known.month)
+        yield from fee_changes(known.catalog, contract_id, known.month)
 
 
 def _usage_charge(
@@ -83,9 +98,18 @@ def _usage_charge(
     is_refused = rules_of(terms.price).negative_usage == "refuse"
     if usage is not None and usage.quantity < ZERO and is_refused:
         raise _negative(contract, terms.item, usage)
-    charge = price_usage(usage or _no_usage(known, contract, terms, window), terms.price)
+    key = (contract.contract_id, product_id, window)
+    beyond = known_or_refused(known.known, key, terms.price, usage)
+    before = None if beyond.before is None else UsageDetail(beyond.before)
+    charge = price_usage(
+        usage or _no_usage(known, contract, terms, window),
+        terms.price,
+        detail=beyond.detail,
+        before=before,
+        is_last=beyond.is_last,
+    )
     pinned = replace(
-        charge,
+        with_known(charge, beyond),
         contract_version=contract.version,
         usage_id=usage.usage_id if usage is not None else None,
     )
@@ -115,7 +139,9 @@ def _no_usage(
 
 def _fee(known: ContractMonth, contract: Contract, terms: Terms) -> Iterator[RatedCharge]:
     started = started_on(known.catalog, contract)
-    if not is_due(terms.item, month=known.month, started=Month.of(started)):
+    due, month = rules_of(terms.price).due, known.month
+    interval, ends = terms.item.interval_months, contract.effective_until
+    if not is_due(interval, month=month, started=Month.of(started), ends=ends, due=due):
         return
     price = replace(terms.price, product_id=terms.product.product_id)
     yield contract_charge(
@@ -123,9 +149,22 @@ def _fee(known: ContractMonth, contract: Contract, terms: Terms) -> Iterator[Rat
         price,
         fee_parts(terms.item.quantity, price),
         kind="fixed",
-        period=service_period(terms.item, contract, month=known.month, started=started),
-        month=known.month,
+        period=service_period(terms.item, contract, month=month, started=started, due=due),
+        month=month,
         quantity=terms.item.quantity,
+    )
+
+
+def _located(failure: Rejected, contract: Contract, item: ContractItem) -> Rejected:
+    """Name the contract and the product in what a price alone refused."""
+    if "cause" in failure.ids:
+        return failure
+    return Rejected(
+        failure.code,
+        f"{item.product_id} under contract {contract.contract_id}: {failure.message}",
+        cause=f"{contract.contract_id}|{item.product_id}",
+        contract_id=contract.contract_id,
+        product_id=item.product_id,
     )
 
 

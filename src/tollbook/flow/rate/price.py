@@ -9,13 +9,14 @@ from tollbook.flow.rate.accumulate import joined, less
 from tollbook.flow.rate.flat import flat_parts
 from tollbook.flow.rate.minimum import top_up
 from tollbook.flow.rate.package import package_parts
-from tollbook.flow.rate.ruled import ruled_parts
+from tollbook.flow.rate.ruled import before_the_end, ruled_parts
 from tollbook.flow.rate.tiers import graduated_parts, unit_parts, volume_parts
-from tollbook.flow.rate.working import ZERO, charge_of, part, part_amount, total
+from tollbook.flow.rate.working import ZERO, charge_of, part, total
 from tollbook.records.charge import Charge, ChargePart, PriceModel, PriceVersion
 from tollbook.records.usage import MeteredUsage, UsageDetail
 from tollbook.values.codec import ABSENT
 from tollbook.values.money import EXACT, Precise
+from tollbook.values.proration import part_amount
 
 # The models that nearly every price has. A price of theirs that states no rules is rated here, and
 # pays nothing for what others need.
@@ -34,16 +35,19 @@ def price_usage(
     *,
     detail: UsageDetail | None = None,
     before: UsageDetail | None = None,
+    is_last: bool = True,
 ) -> Charge:
     """Rate a metered usage, exactly. The price must be sound (`masterdata.check_prices`).
 
     `detail` is what a price looks at beyond quantity and number of events; `before` is what was
-    measured earlier in the span over which the price accumulates. Rejected as `ruled_parts`.
+    measured earlier in the span over which the price accumulates, `is_last` whether it ends with
+    this usage. Rejected as `ruled_parts`.
     """
     if price.rules is ABSENT and price.model in _QUICK and before is None:
         return charge_of(usage, price, price_parts(usage.quantity, price))
     known = detail or UsageDetail(usage.quantity, usage.event_count)
-    return charge_of(usage, price, slice_parts(known, price, before=before), *(detail, before))
+    parts = slice_parts(known, price, before=before, is_last=is_last)
+    return charge_of(usage, price, parts, *(detail, before))
 
 
 def price_parts(quantity: Decimal, price: PriceVersion) -> list[ChargePart]:
@@ -67,16 +71,19 @@ def detail_parts(detail: UsageDetail, price: PriceVersion) -> list[ChargePart]:
 
 
 def slice_parts(
-    now: UsageDetail, price: PriceVersion, *, before: UsageDetail | None
+    now: UsageDetail, price: PriceVersion, *, before: UsageDetail | None, is_last: bool = True
 ) -> list[ChargePart]:
     """Return the working of what came after `before` in one span: the whole less what was before.
 
     So the parts of a span sum to the whole of it, however it is cut. Without `before` (None, not
-    nothing) the span begins here, and what is owed even without usage is owed in this part.
+    nothing) the span begins here, and what is owed even without usage is owed in this part. What is
+    missing to a minimum or a commitment can be due in the last part only.
     """
+    earlier = before_the_end(price)
+    so_far = price if is_last else earlier
     if before is None:
-        return detail_parts(now, price)
-    return less(detail_parts(joined(before, now), price), detail_parts(before, price))
+        return detail_parts(now, so_far)
+    return less(detail_parts(joined(before, now), so_far), detail_parts(before, earlier))
 
 
 def multiplied_out(charge: Charge) -> Charge:

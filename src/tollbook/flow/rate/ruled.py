@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, Inexact
 from typing import Final
 
 from tollbook.errors import Rejected
@@ -19,6 +19,7 @@ from tollbook.flow.rate.tiers import unit_parts
 from tollbook.flow.rate.working import ZERO, part
 from tollbook.records.charge import ChargePart, PriceModel, PriceRules, PriceStep, PriceVersion
 from tollbook.records.usage import EventUse, UsageDetail
+from tollbook.values.money import DIGITS_MAX
 
 NO_RULES: Final = PriceRules()
 
@@ -46,6 +47,18 @@ def rules_of(price: PriceVersion) -> PriceRules:
     return price.rules if isinstance(price.rules, PriceRules) else NO_RULES
 
 
+def before_the_end(price: PriceVersion) -> PriceVersion:
+    """Return a price as it is before the last part of a span: without what is only due there."""
+    rules = rules_of(price)
+    if rules.minimum_due == "at_start":
+        return price
+    steps = tuple(step for step in rules.steps if step.kind != "minimum")
+    commitment = rules.commitment
+    if commitment is not None:
+        commitment = replace(commitment, true_up=False)
+    return replace(price, minimum=None, rules=replace(rules, steps=steps, commitment=commitment))
+
+
 def ruled_parts(
     detail: UsageDetail, price: PriceVersion, *, currency: str = "", model: Model | None = None
 ) -> list[ChargePart]:
@@ -53,6 +66,19 @@ def ruled_parts(
 
     Raises Rejected `rate.negative_usage`, `rate.detail_missing`, `rate.no_cell`, `rate.not_exact`.
     """
+    try:
+        return _ruled_parts(detail, price, currency, model)
+    except Inexact as error:
+        raise Rejected(
+            "rate.not_exact",
+            f"The amount has more than {DIGITS_MAX} digits: round the quantity in a step before "
+            "the price.",
+        ) from error
+
+
+def _ruled_parts(
+    detail: UsageDetail, price: PriceVersion, currency: str, model: Model | None
+) -> list[ChargePart]:
     rules = rules_of(price)
     currency = currency or price.currency
     rate = model or _model_of(price, rules, currency)

@@ -10,7 +10,7 @@ from tollbook.flow.rate import store
 from tollbook.flow.rate.difference import Decision, Earlier, decide
 from tollbook.flow.rate.lapse import due_lapses
 from tollbook.flow.rate.rated import Obligation
-from tollbook.flow.rate.truth import Truth, month_truth, year_spans
+from tollbook.flow.rate.truth import Truth, month_truth
 from tollbook.ledger.credit_book import CreditMovementKind
 from tollbook.ledger.credit_commands import with_commands
 from tollbook.ledger.credit_store import (
@@ -47,9 +47,7 @@ def rate(connection: Connection, *, catalog: Catalog, month: Month, at: datetime
     store.lock(connection)
     history = store.history_of(connection, month)
     usages = latest_usages(connection, month)
-    truth = month_truth(
-        catalog, month, usages, store.elsewhere(connection, year_spans(catalog, month), month)
-    )
+    truth = month_truth(catalog, month, usages, store.elsewhere(connection, catalog, usages, month))
     decisions = {
         obligation: decide(truth.charges.get(obligation), history.get(obligation, []))
         for obligation in sorted(truth.charges.keys() | history.keys())

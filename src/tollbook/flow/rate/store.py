@@ -8,11 +8,14 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from tollbook.flow.rate.detail.store import known_of
 from tollbook.flow.rate.difference import Earlier
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
-from tollbook.flow.rate.truth import Elsewhere
+from tollbook.flow.rate.truth import Elsewhere, year_spans
 from tollbook.ledger.credit_store import balances_without, commands
+from tollbook.masterdata.catalog import Catalog
 from tollbook.records.charge import Charge, ChargePart, PriceVersion
+from tollbook.records.usage import MeteredUsage
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
 from tollbook.values.codec import from_builtins, to_builtins
@@ -97,16 +100,16 @@ def counted_with(connection: Connection, charge_id: str) -> list[RatedCharge]:
     return [earlier.rated for earlier in found]
 
 
-def elsewhere(connection: Connection, since: Mapping[str, Month], month: Month) -> Elsewhere:
-    """Return what counts in a month of what was decided outside it.
-
-    `since` is the first month of its contract year for each contract that commits to a year.
-    """
+def elsewhere(
+    connection: Connection, catalog: Catalog, usages: Iterable[MeteredUsage], month: Month
+) -> Elsewhere:
+    """Return what counts in a month beside the quantities that were metered in it."""
     return Elsewhere(
         credit_balances=balances_without(connection, month),
         credit_commands=commands(connection),
         discounts_given=discounts_given(connection, month),
-        used_before=used_before(connection, since, month),
+        used_before=used_before(connection, year_spans(catalog, month), month),
+        known_uses=known_of(connection, catalog, month, usages),
     )
 
 

@@ -19,6 +19,15 @@ class Terms:
     price: PriceVersion
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An item of a contract that cannot be rated now; what is computed from it waits as well."""
+
+    contract_id: str
+    product_id: str
+    failure: Rejected
+
+
 def terms_of(catalog: Catalog, contract: Contract, item: ContractItem, on: date) -> Terms:
     """Return the terms of an item in force on a day.
 

@@ -1,6 +1,7 @@
 """Prices by tier: every unit at its own tier's price, or all units at one tier's price."""
 
 from decimal import Decimal
+from functools import lru_cache
 
 from tollbook.flow.rate.working import ONE, ZERO, charge_of, part
 from tollbook.records.charge import Charge, ChargePart, PriceVersion, Tier, TierEdge
@@ -64,6 +65,8 @@ def _tier_parts(quantity: Decimal, lower: Decimal, tier: Tier, per: Decimal) -> 
     return parts
 
 
+# The tiers of a price are named alike in every charge, and writing decimals is slow.
+@lru_cache(maxsize=10_000)
 def tier_label(lower: Decimal, up_to: Decimal | None, edge: TierEdge = "inclusive") -> str:
     """Return what a tier is called in the working."""
     above, until = ("above", "up to") if edge == "inclusive" else ("from", "below")

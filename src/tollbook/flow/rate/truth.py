@@ -1,7 +1,7 @@
 """Everything a month's contracts owe, computed from metered usage and terms alone."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from tollbook.errors import Rejected
@@ -9,14 +9,17 @@ from tollbook.flow.rate.adjust import Share
 from tollbook.flow.rate.adjusted import Line, adjustment_charges, shares_of
 from tollbook.flow.rate.agreed import commitment_charges
 from tollbook.flow.rate.commit import committed_parts, year_began
-from tollbook.flow.rate.items import ContractMonth, Refusal, item_charges
+from tollbook.flow.rate.detail.need import Key, Known
+from tollbook.flow.rate.items import ContractMonth, Segment, item_charges
 from tollbook.flow.rate.prepaid import Movement, credits_applied, credits_purchased, prepaid
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
-from tollbook.flow.rate.terms import started_on
+from tollbook.flow.rate.terms import Refusal, started_on
 from tollbook.ledger.credits import Moved
 from tollbook.masterdata.catalog import Catalog
+from tollbook.records.commercial import Contract
 from tollbook.records.credits import CreditCommand
 from tollbook.records.usage import MeteredUsage
+from tollbook.values.calendar import days_of
 from tollbook.values.money import Money, settle, sum_money
 from tollbook.values.period import Month
 
@@ -59,12 +62,14 @@ class Elsewhere:
     `credit_balances` are what each batch of credits holds without the month's own movements,
     `credit_commands` what was ordered of them; `discounts_given` what each adjustment took off in
     the months before; `used_before` what those that commit to a year used in the months before.
+    `known_uses` is what prices look at beyond quantities; without it they refuse.
     """
 
     credit_balances: Mapping[str, Mapping[str, Moved]] = field(default_factory=dict)
     credit_commands: Mapping[str, Sequence[CreditCommand]] = field(default_factory=dict)
     discounts_given: Mapping[str, Mapping[str, Money]] = field(default_factory=dict)
     used_before: Mapping[str, Money] = field(default_factory=dict)
+    known_uses: Mapping[Key, Known] = field(default_factory=dict)
 
 
 def month_truth(
@@ -73,10 +78,27 @@ def month_truth(
     """Return everything owed for a service month."""
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
-    segments = catalog.contract_segments(month)
-    for _, found in groupby(segments, key=lambda segment: segment[0].contract_id):
-        _add_contract(truth, ContractMonth(catalog, month, tuple(found), by_key), elsewhere)
+    ending = _by_contract(catalog.contract_segments(month))
+    in_force = ending
+    if catalog.states_billing:
+        in_force = _by_contract(catalog.segments_within(days_of(month)))
+    for contract_id in sorted(ending.keys() | in_force.keys()):
+        segments = ending.get(contract_id, ())
+        known = ContractMonth(
+            catalog,
+            month,
+            segments,
+            in_force.get(contract_id, ()),
+            by_key,
+            elsewhere.known_uses,
+        )
+        _add_contract(truth, known, elsewhere)
     return truth
+
+
+def _by_contract(segments: Iterable[Segment]) -> dict[str, tuple[Segment, ...]]:
+    by_contract = groupby(segments, key=lambda segment: segment[0].contract_id)
+    return {contract_id: tuple(found) for contract_id, found in by_contract}
 
 
 def _add_contract(truth: Truth, known: ContractMonth, elsewhere: Elsewhere) -> None:
@@ -113,7 +135,7 @@ def _adjusted(
 ) -> list[tuple[Share, Line | None]]:
     contract = known.latest
     return shares_of(
-        contract,
+        contract if known.segments else _without_minimums(contract),
         lines,
         month=known.month,
         started=Month.of(started_on(known.catalog, contract)),
@@ -126,6 +148,9 @@ def _committed(
     known: ContractMonth, used: Sequence[tuple[str, Money]], elsewhere: Elsewhere
 ) -> Iterator[RatedCharge]:
     contract, nothing = known.latest, Money(0, known.latest.currency)
+    if not known.segments:
+        # A month in which no billing period ends has no usage to hold against a commitment.
+        return iter(())
     workings = committed_parts(
         contract,
         sum_money([money for _, money in used], contract.currency),
@@ -140,6 +165,12 @@ def _committed(
         period=known.period,
         month=known.month,
     )
+
+
+def _without_minimums(contract: Contract) -> Contract:
+    """Return a contract as it adjusts a month in which no billing period ends: none falls short."""
+    rules = tuple(rule for rule in contract.adjustments if rule.kind != "minimum")
+    return replace(contract, adjustments=rules)
 
 
 def settled_lines(charges: Iterable[RatedCharge], currency: str) -> list[Line]:
@@ -180,7 +211,7 @@ def _committed_product(known: ContractMonth) -> str:
 def year_spans(catalog: Catalog, month: Month) -> dict[str, Month]:
     """Return the first month of its contract year, for contracts that commit to a year."""
     found = {}
-    for contract, _, _ in catalog.contract_segments(month):
+    for contract, _, _ in catalog.segments_within(days_of(month)):
         commitment = contract.commitment
         if commitment is not None and commitment.annual_amount is not None:
             started = Month.of(started_on(catalog, contract))

@@ -9,20 +9,15 @@ from tollbook.records.usage import MeteredUsage, UsageDetail
 from tollbook.values.codec import content_hash
 from tollbook.values.ids import ChargeId, derive
 from tollbook.values.money import EXACT, Precise
+from tollbook.values.proration import part_amount
 
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
 
 
 def part(label: str, quantity: Decimal, unit_price: Decimal, per: Decimal = ONE) -> ChargePart:
-    """Return one line of the working: quantity x unit price / per, exact (else Inexact)."""
+    """Return one line of the working: quantity x unit price / per, as `part_amount` has it."""
     return ChargePart(label, quantity, unit_price, part_amount(quantity, unit_price, per), per)
-
-
-def part_amount(quantity: Decimal, unit_price: Decimal, per: Decimal) -> Decimal:
-    """Return quantity x unit price / per, exact; Inexact when the division has no end."""
-    product = EXACT.multiply(quantity, unit_price)
-    return product if per == ONE else EXACT.divide(product, per)
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:

@@ -8,7 +8,7 @@ from tollbook.flow.invoice.store import billed, issued_invoices
 from tollbook.flow.meter.progress.store import watermark
 from tollbook.flow.meter.store import raw_usage
 from tollbook.flow.rate.store import elsewhere, load_charges, lock
-from tollbook.flow.rate.truth import month_truth, year_spans
+from tollbook.flow.rate.truth import month_truth
 from tollbook.flow.reconcile import checkpoints, store
 from tollbook.flow.reconcile.checkpoints import Earned
 from tollbook.flow.reconcile.match import Amount, control_totals, sentence, variances
@@ -113,9 +113,7 @@ def _read(
     usages = raw_usage(
         connection, catalog=catalog, month=month, through_receipt=watermark(connection)
     )
-    truth = month_truth(
-        catalog, month, usages, elsewhere(connection, year_spans(catalog, month), month)
-    )
+    truth = month_truth(catalog, month, usages, elsewhere(connection, catalog, usages, month))
     invoices = issued_invoices(connection, month)
     lines = {key: one.money for key, one in billed(connection, month).items()}
     journals = store.journal_debits(connection, month)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -165,6 +166,26 @@ def counted(
             {**_inside_values(asked), "after": after, "limit": limit},
         ).fetchall()
     return [EventBehind(written_event_id(row[0].bytes), *row[1:]) for row in rows]
+
+
+def values(
+    connection: Connection, asked: Question, *, through: int | None
+) -> list[tuple[datetime, Decimal]]:
+    """Return when each event behind a window occurred and what it counted for, in their order.
+
+    Only what was known through a receipt. Where events are counted, each is one.
+    """
+    if not asked.spans:
+        return []
+    with _opened(connection, asked.spans):
+        rows = connection.execute(
+            sql.SQL(
+                """select occurred_at, coalesce(value, 1) from ({events}) e
+                   order by occurred_at, h"""
+            ).format(events=_behind(asked, through)),
+            _inside_values(asked),
+        ).fetchall()
+    return [(occurred_at, value) for occurred_at, value in rows]
 
 
 def is_counted(

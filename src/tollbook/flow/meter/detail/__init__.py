@@ -1,0 +1,1 @@
+"""What is behind one usage beyond its quantity: by dimension, and event by event."""
