@@ -137,7 +137,12 @@ def rolled(given: Mapping[str, Any]) -> list[dict[str, int]]:
         carried = len(units)
         units += [period + life] * int(given["allowance"])
         free = min(usage, len(units))
-        units = sorted(units)[free:]
+        last = given["roll_over"].get("use") == "last"
+        own = period + life
+        units = sorted(units, key=lambda ends: (ends != own, ends) if last else (False, ends))[
+            free:
+        ]
+        units.sort()
         kept = [last for last in units if last > period]
         if cap is not None:
             kept = kept[max(0, len(kept) - int(cap)) :]

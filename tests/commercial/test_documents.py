@@ -94,6 +94,7 @@ def test_allowances_come_to_the_same_as_unit_by_unit() -> None:
         roll_over = {"periods": str(chance.randint(0, 3))}
         if chance.random() < 0.5:
             roll_over["cap"] = str(chance.randint(0, 60))
+        roll_over["use"] = chance.choice(["first", "last"])
         shared: dict[str, Any] = {"pool": str(chance.randint(0, 120)), "usages": usages}
         given = {
             "allowance": str(chance.randint(0, 50)),

@@ -34,6 +34,17 @@ ZONES = (
 
 
 class TestWindows:
+    def test_a_day_that_a_zone_skipped_has_no_window(self) -> None:
+        span = Period(
+            day_start(date(2011, 12, 29), "Pacific/Apia"),
+            day_start(date(2012, 1, 1), "Pacific/Apia"),
+        )
+
+        found = list(windows_of("day", span, "Pacific/Apia"))
+
+        assert [window.start.day for window in found] == [29, 30]
+        assert found[0].end == found[1].start
+
     @given(
         zone=st.sampled_from(ZONES),
         kind=st.sampled_from(["hour", "day", "month"]),

@@ -59,7 +59,7 @@ BROKEN_BY: dict[str, tuple[str, ...]] = {
         "update credit_movement set amount = -51 where kind = 'drawdown'",
     ),
     "credits moved are credits charged": (
-        "update credit_movement set amount = -12 where kind = 'drawdown'",
+        "update credit_movement set value = -12 where kind = 'drawdown'",
     ),
     "every line of an issued document stands on a charge that counts": (
         "insert into charge_superseded select charge_id, now() from charge where kind = 'fixed'",

@@ -225,8 +225,8 @@ def test_whatever_is_changed_behind_the_books_is_told(
                where kind = 'commitment_shortfall'""",
         ),
         ("US-000002", "update charge set amount = amount + 1 where kind = 'usage'"),
-        ("US-000003", "update credit_movement set amount = amount - 1 where kind = 'drawdown'"),
-        ("US-000003", "update credit_movement set amount = amount + 1 where kind = 'grant'"),
+        ("US-000003", "update credit_movement set value = value - 1 where kind = 'drawdown'"),
+        ("US-000003", "update credit_movement set value = value + 1 where kind = 'grant'"),
     ],
 )
 def test_commitments_and_credits_are_recomputed_too(

@@ -151,6 +151,23 @@ def movements_of(connection: Connection, contract_ids: Sequence[str]) -> list[St
     return [StoredMovement(*row) for row in rows]
 
 
+def unrecognized_breakage(
+    connection: Connection, month: Month
+) -> list[tuple[str, str, str, str, str, Decimal, date]]:
+    """Return (movement, contract, batch, customer, currency, cost, day) of expiries not booked yet.
+
+    The cost is what was paid for the credits, positive when they expired; through a month's end.
+    """
+    return connection.execute(
+        """select movement_id, contract_id, grant_id, customer_id, currency, -cost, moved_on
+           from credit_movement m
+           where kind = 'expiry' and cost <> 0 and moved_on <= %s
+             and not exists (select from journal_entry e where e.cause = m.movement_id)
+           order by moved_on, movement_id""",
+        [month.last],
+    ).fetchall()
+
+
 def move(connection: Connection, movements: Iterable[CreditMovement], *, at: datetime) -> None:
     """Store movements, and require that no batch is left with less than nothing."""
     stored = add_movements(connection, movements, at=at)

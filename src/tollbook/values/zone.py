@@ -60,7 +60,9 @@ def windows_of(kind: WindowKind, span: Period, zone: str) -> Iterator[Period]:
     A day on which clocks change has 23 or 25 hours. A window of an hour begins whenever the
     minutes of a clock there are 00.
     """
-    edges = [edge for edge in _edges(kind, span, zone) if span.start < edge < span.end]
+    # A day that a zone skipped begins and ends with the one after it: it has no window.
+    found = dict.fromkeys(_edges(kind, span, zone))
+    edges = [edge for edge in found if span.start < edge < span.end]
     for start, end in pairwise([span.start, *edges, span.end]):
         yield Period(start, end)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from tollbook.flow.rate.allowance import PoolOrder, RollOver, share_pool, use_allowances
 from tollbook.vectors.given import choice, invalid, mapping, number, only
@@ -31,9 +31,10 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
     if len(per_period) != len(usages):
         raise invalid("`allowance:` is one quantity, or as many as there are usages")
     rule = mapping(given, "roll_over")
-    only(rule, "periods", "cap")
+    only(rule, "periods", "cap", "use")
     cap = number(rule, "cap") if "cap" in rule else None
-    roll_over = RollOver(int(number(rule, "periods", Decimal(0))), cap)
+    use = cast("Literal['first', 'last']", choice(rule, "use", ("first", "last"), "first"))
+    roll_over = RollOver(int(number(rule, "periods", Decimal(0))), cap, use)
     return {
         "periods": [
             {

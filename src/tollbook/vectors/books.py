@@ -8,6 +8,7 @@ from typing import Final
 
 from tollbook.flow.invoice.assemble import Bundle, Terms, assemble, terms_of
 from tollbook.flow.invoice.settlement import Billed
+from tollbook.flow.rate.detail.need import Key, Known
 from tollbook.flow.rate.difference import Earlier, decide
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.truth import Elsewhere, Truth, month_truth, year_spans
@@ -36,7 +37,13 @@ class Books:
     billed: dict[Obligation, Billed] = field(default_factory=dict)
     issued: dict[InvoiceId, Invoice] = field(default_factory=dict)
 
-    def run(self, catalog: Catalog, month: Month, usages: list[MeteredUsage]) -> list[Invoice]:
+    def run(
+        self,
+        catalog: Catalog,
+        month: Month,
+        usages: list[MeteredUsage],
+        known_uses: Mapping[Key, Known],
+    ) -> list[Invoice]:
         """Rate a month and issue what is missing; the first item that cannot be rated is raised."""
         truth = month_truth(
             catalog,
@@ -46,6 +53,7 @@ class Books:
                 credit_balances=self._balances(month),
                 discounts_given=self._given(month),
                 used_before=self._used(catalog, month),
+                known_uses=known_uses,
             ),
         )
         for refusal in truth.refusals:

@@ -2,31 +2,43 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import reduce
+from operator import itemgetter
 from typing import Any, Final
 
 from tollbook.errors import Rejected
 from tollbook.flow.meter.definition import Counted
 from tollbook.flow.meter.window import usage_of, windows
+from tollbook.flow.rate.accumulate import joined
+from tollbook.flow.rate.detail.need import Key, Known, needs
+from tollbook.flow.rate.ruled import rules_of
+from tollbook.flow.rate.used import detail_of
+from tollbook.flow.rate.working import total
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.documents import documents_to_versions
 from tollbook.masterdata.plan import plan
 from tollbook.records.invoice import Invoice
-from tollbook.records.usage import MeteredUsage
-from tollbook.values.money import EXACT
-from tollbook.values.period import Month
+from tollbook.records.usage import MeteredUsage, UsageDetail
+from tollbook.values.ids import CustomerId
+from tollbook.values.period import Month, Period
+from tollbook.values.zone import instants, windows_of
 from tollbook.vectors.books import Books
-from tollbook.vectors.given import exact, invalid, items, mapping, number, only, text
+from tollbook.vectors.given import exact, invalid, items, mapping, only, text
 
 ENTITY: Final = "entity"
 CUSTOMER: Final = "customer"
+CONTRACT: Final = "contract"
 BOOK: Final = "list"
 CREDITS: Final = "credits"
 JURISDICTION: Final = "here"
 SINCE: Final = "2000-01-01"
 _KNOWN_AT: Final = datetime(2100, 1, 1, tzinfo=UTC)
+
+# A product, when it was used, and how.
+Use = tuple[str, datetime, UsageDetail]
 
 
 @dataclass(slots=True)
@@ -36,7 +48,7 @@ class _Known:
     given: Mapping[str, Any]
     prices: list[dict[str, Any]] = field(default_factory=list)
     contracts: list[dict[str, Any]] = field(default_factory=list)
-    used: list[tuple[str, datetime, Decimal]] = field(default_factory=list)
+    used: list[Use] = field(default_factory=list)
 
     def catalog(self) -> Catalog:
         """Apply everything as production would; Rejected with the first problem."""
@@ -62,9 +74,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
     for happening in items(given, "happenings"):
         match next(iter(happening), ""):
             case "use":
-                only(happening, "use", "quantity", "at")
-                moment = _instant(text(happening, "at"))
-                known.used.append((text(happening, "use"), moment, number(happening, "quantity")))
+                known.used.append(_use(happening))
             case "amend":
                 changes = mapping(happening, "amend")
                 version = str(len(known.contracts) + 1)
@@ -77,7 +87,9 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
             case "run":
                 month = _month(text(happening, "run"))
                 catalog = known.catalog()
-                issued = books.run(catalog, month, _usages(catalog, month, known.used))
+                usages = _usages(catalog, month, known.used)
+                uses = _known_uses(catalog, month, known.used)
+                issued = books.run(catalog, month, usages, uses)
                 documents += [_shown(invoice) for invoice in issued]
             case other:
                 raise invalid(f"{other!r} does not happen: use, amend, price, run")
@@ -127,11 +139,7 @@ def _documents(known: _Known) -> dict[str, Any]:
         "entities": [entity],
         "customers": [{"id": CUSTOMER, "name": CUSTOMER, "jurisdiction": JURISDICTION}],
         "event_types": [{"id": "use", "schema": {"type": "object"}}],
-        "meters": [
-            {"id": name, "event_type": "use", "aggregation": "sum", "value": "quantity", "unit": "",
-             "where": {"product": name}}
-            for name in usage
-        ],
+        "meters": [meter for name in usage for meter in _meters(name, known.prices)],
         "products": [{"id": name, **product} for name, product in products.items()],
         "price_books": [
             {"id": BOOK, "version": at, "currency": currency,
@@ -140,7 +148,7 @@ def _documents(known: _Known) -> dict[str, Any]:
             for at, one in enumerate(known.prices, start=1)
         ],
         "contracts": [
-            {"id": "contract", "customer": CUSTOMER, "entity": ENTITY, "currency": currency,
+            {"id": CONTRACT, "customer": CUSTOMER, "entity": ENTITY, "currency": currency,
              "price_book": BOOK, **exact(one)}
             for one in known.contracts
         ],
@@ -148,6 +156,20 @@ def _documents(known: _Known) -> dict[str, Any]:
             {"jurisdiction": JURISDICTION, "tax_class": "standard", "tax_code": "tax",
              "rate": exact(rate), "effective_from": SINCE}]}] if rate is not None else [],
     }  # fmt: skip
+
+
+def _meters(product: str, prices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give a product's quantity a meter, and the amounts that its prices read one of their own."""
+    versions = [version["prices"].get(product, {}) for version in prices]
+    said = [price for price in versions if isinstance(price, Mapping)]
+    dimensions = sorted({name for price in said for name in price.get("dimensions", [])})
+    amounts = {price["amount_meter"] for price in said if "amount_meter" in price}
+    fields = {product: "quantity", **dict.fromkeys(sorted(amounts), "amount")}
+    return [
+        {"id": name, "event_type": "use", "aggregation": "sum", "value": value, "unit": "",
+         "where": {"product": product}, "dimensions": dimensions}
+        for name, value in fields.items()
+    ]  # fmt: skip
 
 
 def _products(known: _Known) -> dict[str, dict[str, Any]]:
@@ -170,23 +192,57 @@ def _products(known: _Known) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _usages(
-    catalog: Catalog, month: Month, used: Sequence[tuple[str, datetime, Decimal]]
-) -> list[MeteredUsage]:
+def _use(happening: Mapping[str, Any]) -> Use:
+    only(happening, "use", "quantity", "amount", "events", "dimensions", "at")
+    product, moment = text(happening, "use"), _instant(text(happening, "at"))
+    said = {key: happening[key] for key in ("quantity", "amount") if key in happening}
+    if "dimensions" in happening:
+        cell = {"when": mapping(happening, "dimensions"), "events": "1", **said}
+        return product, moment, detail_of({"cells": [cell]})
+    return product, moment, detail_of({"events": happening.get("events", [said])})
+
+
+def _usages(catalog: Catalog, month: Month, used: Sequence[Use]) -> list[MeteredUsage]:
     found = []
     for window in windows(catalog, month):
-        period = window.asked.period
-        mine = [
-            quantity
-            for product, moment, quantity in used
-            if product == window.product.product_id and moment in period
-        ]
-        total = Decimal(0)
-        for quantity in mine:
-            total = EXACT.add(total, quantity)
-        if mine:
-            found.append(usage_of(window, Counted(total, len(mine)), through_receipt=0))
+        detail = _within(window.product.product_id, window.asked.period, used)
+        if detail is not None:
+            counted = Counted(detail.quantity, detail.events)
+            found.append(usage_of(window, counted, through_receipt=0))
     return found
+
+
+def _known_uses(catalog: Catalog, month: Month, used: Sequence[Use]) -> dict[Key, Known]:
+    """Return what prices look at beyond quantities, as production reads it from the events."""
+    zone = catalog.zone(CustomerId(CUSTOMER), catalog.contract(CONTRACT, month.last))
+    found: dict[Key, Known] = {}
+    for need in needs(catalog, month):
+        _, product, period = need.key
+        detail = _within(product, instants(period, zone), used)
+        commitment = rules_of(need.price).commitment
+        if detail is not None and commitment is not None and commitment.window != "period":
+            parts = windows_of(commitment.window, instants(period, zone), zone)
+            quantities = [_quantity(_within(product, part, used)) for part in parts]
+            detail = replace(detail, windows=tuple(quantities))
+        before = [
+            _within(product, instants(key[2], zone), used) for key in need.windows_before or ()
+        ]
+        total_before = None if need.windows_before is None else total(map(_quantity, before))
+        found[need.key] = Known(detail, total_before, need.is_last)
+    return found
+
+
+def _within(product: str, period: Period, used: Sequence[Use]) -> UsageDetail | None:
+    """Join the uses of a product in a time, in the order in which they happened."""
+    mine = sorted(
+        ((moment, detail) for name, moment, detail in used if name == product and moment in period),
+        key=itemgetter(0),
+    )
+    return reduce(joined, [detail for _, detail in mine]) if mine else None
+
+
+def _quantity(detail: UsageDetail | None) -> Decimal:
+    return Decimal(0) if detail is None else detail.quantity
 
 
 def _month(written: str) -> Month:

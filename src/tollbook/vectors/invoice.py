@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 from tollbook.flow.rate.adjust import Due, Share, adjust
 from tollbook.flow.rate.evaluate import evaluate
+from tollbook.flow.rate.used import KEYS
 from tollbook.flow.tax.apply import TaxPolicy, tax_amounts
 from tollbook.flow.tax.determine import AppliedRate
 from tollbook.masterdata.check_adjustments import adjustment_of
@@ -66,11 +67,12 @@ def _totals(
 
 
 def _line(given: Mapping[str, Any], currency: str) -> Due:
-    only(given, "product", "kind", "amount", "price", "quantity", "rounding", "taxes")
+    only(given, "product", "kind", "amount", "price", "rounding", "taxes", *KEYS)
     kind = choice(given, "kind", ("usage", "fixed"), "usage")
     if "price" in given:
         price = {"currency": currency, **mapping(given, "price")}
-        charge = evaluate(price, text(given, "quantity", "1"))
+        used = {key: given[key] for key in KEYS if key in given}
+        charge = evaluate(price, used or "1")
         amount = settle(charge.amount, charge.rounding).money
     else:
         mode = cast("Rounding", choice(given, "rounding", ROUNDINGS, "half_even"))

@@ -17,11 +17,13 @@ PoolOrder = Literal["in_turn", "pro_rata"]
 class RollOver:
     """What unused allowance does: each period's rest lives `periods` more, together up to `cap`.
 
-    `periods` of 0 is no roll-over; `cap` of None no upper bound.
+    `periods` of 0 is no roll-over; `cap` of None no upper bound. `use` says whether what rolled
+    over is used `first`, the oldest before the others, or only after the period's own (`last`).
     """
 
     periods: int = 0
     cap: Decimal | None = None
+    use: Literal["first", "last"] = "first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +73,18 @@ def share_pool(
 def use_allowances(
     grants: Sequence[Decimal], usages: Sequence[Decimal], roll_over: RollOver
 ) -> list[Used]:
-    """Return what each period did; the oldest allowance is used first, so that least expires."""
+    """Return what each period did with its allowance and what rolled over to it."""
     found = []
     carried: list[tuple[int, Decimal]] = []
     for period, (grant, usage) in enumerate(zip(grants, usages, strict=True)):
         came = _sum(carried)
         left, rest = usage, []
-        for born, quantity in [*carried, (period, grant)]:
+        own = (period, grant)
+        for born, quantity in [*carried, own] if roll_over.use == "first" else [own, *carried]:
             taken = min(left, quantity)
             left = EXACT.subtract(left, taken)
             rest.append((born, EXACT.subtract(quantity, taken)))
+        rest.sort()
         kept = _capped([one for one in rest if one[0] + roll_over.periods > period], roll_over.cap)
         found.append(
             Used(

@@ -2,7 +2,7 @@
 
 Usage is revenue of the month in which it was used, whenever it is billed (ASC 606-10-55-18 sets how
 much, not when). A fee for a period is earned evenly by days. Prepaid credits are owed service
-until usage draws them down; that usage carries the revenue.
+until usage draws them down, at what was paid for them; that usage carries the revenue.
 """
 
 from typing import Final

@@ -7,11 +7,14 @@ from tollbook.controls import lineage
 from tollbook.flow.invoice.numbering import line_id
 from tollbook.flow.invoice.store import load_invoices
 from tollbook.flow.recognize import store
-from tollbook.flow.recognize.booking import recognition_entry
+from tollbook.flow.recognize.booking import DueBreakage, breakage_entry, recognition_entry
 from tollbook.flow.recognize.schedule import schedule_of
+from tollbook.ledger.credit_store import unrecognized_breakage
 from tollbook.ledger.store import book
 from tollbook.masterdata.catalog import Catalog
 from tollbook.storage.database import Connection
+from tollbook.values.ids import CustomerId
+from tollbook.values.money import money_of
 from tollbook.values.period import Month
 
 
@@ -34,7 +37,8 @@ def recognize(
     """
     return Recognized(
         schedules=_schedule(connection, month=month, at=at),
-        entries=_book(connection, catalog=catalog, month=month, at=at),
+        entries=_book(connection, catalog=catalog, month=month, at=at)
+        + _book_breakage(connection, catalog=catalog, month=month, at=at),
     )
 
 
@@ -65,4 +69,28 @@ def _book(connection: Connection, *, catalog: Catalog, month: Month, at: datetim
     lineage.link(
         connection, "recognize", [(entry.entry_id, due.schedule_id) for due, entry in booked]
     )
+    return len(new)
+
+
+def _book_breakage(connection: Connection, *, catalog: Catalog, month: Month, at: datetime) -> int:
+    """Make revenue of paid credits that expired by the end of the month."""
+    entries = []
+    rows = unrecognized_breakage(connection, month)
+    for movement_id, contract_id, block_id, customer_id, currency, cost, day in rows:
+        contract = catalog.contract(contract_id, day)
+        assert contract is not None, "credits expire under a contract"
+        due = DueBreakage(
+            movement_id=movement_id,
+            block_id=block_id,
+            amount=money_of(cost, currency),
+            moved_on=day,
+            product_id=contract.credit_product_id,
+            entity_id=contract.entity_id,
+            customer_id=CustomerId(customer_id),
+        )
+        product = catalog.product(contract.credit_product_id, day)
+        name = product.name if product else "Prepaid credits"
+        entries.append((movement_id, breakage_entry(due, month=month, product=name)))
+    new = book(connection, [entry for _, entry in entries], at=at)
+    lineage.link(connection, "recognize", [(entry.entry_id, cause) for cause, entry in entries])
     return len(new)

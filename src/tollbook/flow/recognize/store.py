@@ -191,8 +191,8 @@ def recognized_totals(connection: Connection, month: Month) -> list[RecognizedTo
 def deferred_balance(connection: Connection, month: Month) -> dict[tuple[str, str], Money]:
     """Return what is owed as service at the end of a month, per (entity, currency).
 
-    It is the sum of ratable amounts of later months and of prepaid credits not used: what the
-    contract liability of the subledger must show once the month is recognized.
+    It is the sum of ratable amounts of later months and of prepaid credits neither used nor
+    expired: what the contract liability of the subledger must show once the month is recognized.
     """
     rows = connection.execute(
         """select entity_id, currency, sum(owed)::bigint
@@ -205,7 +205,14 @@ def deferred_balance(connection: Connection, month: Month) -> dict[tuple[str, st
                                 from revenue_schedule_line where month > %(month)s
                                 group by schedule_id) later using (schedule_id)
                  where s.method in ('ratable', 'on_drawdown')
-                   and i.service_month <= %(month)s) each
+                   and i.service_month <= %(month)s
+                 union all
+                 select e.entity_id, e.currency, -l.amount_minor
+                 from credit_movement m
+                     join journal_entry e on e.cause = m.movement_id
+                     join journal_line l using (entry_id)
+                 where m.kind = 'expiry' and l.role = 'contract_liability'
+                   and to_char(e.booked_on, 'YYYY-MM') <= %(month)s) each
            group by 1, 2 order by 1, 2""",
         {"month": str(month)},
     )
