@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -82,13 +83,17 @@ def wait_for_server() -> None:
 class Rig:
     """A server, its database and if asked a worker, in a temporary home."""
 
-    def __init__(self, home: str, *, worker: bool) -> None:
+    def __init__(
+        self, home: str, *, worker: bool, furnish: Callable[[Database], None] | None = None
+    ) -> None:
         Path(home).chmod(0o755)
         self.home = Path(home)
         self.postgres = embedded.start(self.home)
         migrate(self.postgres.dsn)
         self.database = Database(self.postgres.dsn, size=2)
         feed.furnish(self.database)
+        if furnish is not None:
+            furnish(self.database)
         environment = {
             **os.environ,
             "TOLLBOOK_HOME": home,

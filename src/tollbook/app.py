@@ -16,6 +16,7 @@ from tollbook.flow.capture.admit import Admission
 from tollbook.flow.post.policy import DeliveryPolicy
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.store import load_catalog
+from tollbook.runtime.entitlements import Entitlements
 from tollbook.runtime.intake import Desk, current_admission
 from tollbook.runtime.known import Known
 from tollbook.runtime.object_register import ObjectRegister
@@ -74,6 +75,7 @@ class App:
         # Requests come in several threads; each ERP is connected once.
         self._connecting = threading.Lock()
         self.known = Known(self.catalog)
+        self.entitlements = Entitlements(database, self.known, clock)
 
     def catalog(self, connection: Connection) -> Catalog:
         """Return all master data as known now."""

@@ -26,6 +26,7 @@ from tollbook.api.v1 import (
     billing,
     capture,
     control,
+    credit,
     mappings,
     masterdata,
     posting,
@@ -69,6 +70,7 @@ MODULES: Final = (
     sources,
     source_objects,
     usage,
+    credit,
 )
 
 

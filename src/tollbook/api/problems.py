@@ -37,6 +37,7 @@ _MISSING: Final = frozenset(
         "masterdata.unknown",
         "meter.unknown",
         "post.unknown",
+        "rate.unknown_customer",
         "trace.unknown_id",
         "worklist.unknown",
         "api.unknown_key",

@@ -18,7 +18,10 @@ from tollbook.flow.capture.segments.manifest import Segment
 from tollbook.flow.capture.sources.store import Position
 from tollbook.flow.meter.current import CurrentUsage
 from tollbook.flow.meter.events.store import EventBehind
+from tollbook.flow.rate.live.entitlement import Entitlement
+from tollbook.flow.rate.live.step import CurrentCharges
 from tollbook.flow.rate.rated import RatedCharge
+from tollbook.records.alert import CreditControl, ThresholdReached
 from tollbook.records.invoice import Invoice
 from tollbook.records.usage import MeteredUsage
 from tollbook.reports.arrival import LateReport
@@ -67,6 +70,7 @@ def _components() -> dict[str, Any]:
             LateReport,
             Preview,
         ),
+        *(CurrentCharges, CreditControl, Entitlement, ThresholdReached),
     ]
     _, found = msgspec.json.schema_components(
         records, ref_template=_REFERENCE, schema_hook=_schema_of

@@ -23,6 +23,12 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "events": ("events", "events", "Import usage events; work on what was refused."),
     "source": ("source", "source", "Read usage from Kafka and other sources; preview mappings."),
     "usage": ("usage", "usage", "Show metered usage and the events behind it."),
+    "alerts": ("credit", "alerts", "Which thresholds were reached."),
+    "credit-control": (
+        "credit",
+        "credit_control_group",
+        "Who may go on; block and release customers.",
+    ),
     "run": ("run", "run", "Run the street for a month: meter to recognize."),
     "invoices": ("invoices", "invoices", "List, show and approve invoices."),
     "post": ("post", "post", "Deliver documents to the ERP; replay what was refused."),

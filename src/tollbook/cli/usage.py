@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
@@ -13,7 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from tollbook.app import open_app
+from tollbook.cli.instant import INSTANT
 from tollbook.cli.options import MONTH, console, json_option, period_option, write_json
+from tollbook.cli.usage_charges import charges, entitlement
 from tollbook.errors import Rejected
 from tollbook.flow.meter.current import Ask
 from tollbook.flow.meter.sealed.store import ENGINES, Engine
@@ -23,27 +24,6 @@ from tollbook.reports.recount import recount_month
 from tollbook.values.period import Month
 from tollbook.values.quantity import plain
 from tollbook.values.zone import WindowKind
-
-
-class InstantType(click.ParamType[datetime]):
-    """An instant written as 2023-11-16T18:00:00Z or with another offset."""
-
-    name = "INSTANT"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Read the instant; one without an offset is an error of usage."""
-        try:
-            found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if found.tzinfo is None:
-            self.fail("an instant needs its offset, such as 2023-11-16T18:00:00Z", param, ctx)
-        return found.astimezone(UTC)
-
-
-INSTANT = InstantType()
 
 
 @click.group()
@@ -215,3 +195,7 @@ def events(
         return
     for number, event in enumerate(found, start=1):
         click.echo(f"{number:>5}  {event.event_id}  {event.occurred_at}  {event.source}|{event.id}")
+
+
+usage.add_command(charges)
+usage.add_command(entitlement)

@@ -58,10 +58,13 @@ class StoredMovement:
     balance: Decimal
 
 
-def balances_without(connection: Connection, month: Month) -> dict[str, dict[str, Moved]]:
+def balances_without(
+    connection: Connection, month: Month, *, contracts: Sequence[str] | None = None
+) -> dict[str, dict[str, Moved]]:
     """Return contract -> batch -> what it holds, leaving out one service month.
 
-    What lapsed in that month or later is left out too: it follows from the use of the month.
+    What lapsed in that month or later is left out too: it follows from the use of the month. Of
+    these contracts only, where some are named.
     """
     found: dict[str, dict[str, Moved]] = defaultdict(dict)
     rows = connection.execute(
@@ -69,8 +72,9 @@ def balances_without(connection: Connection, month: Month) -> dict[str, dict[str
            from credit_movement m left join charge c using (charge_id)
            where case when m.charge_id is null then m.moved_on < %s
                       else c.service_month <> %s end
+             and (%s::text[] is null or m.contract_id = any(%s))
            group by 1, 2 order by 1, 2""",
-        [month.first, str(month)],
+        [month.first, str(month), *[None if contracts is None else list(contracts)] * 2],
     )
     for contract_id, grant_id, amount, cost in rows:
         found[contract_id][grant_id] = Moved(amount, cost)

@@ -8,6 +8,7 @@ from itertools import combinations
 
 from tollbook.masterdata.catalog import Catalog, Version
 from tollbook.masterdata.check_adjustments import check_adjustments
+from tollbook.masterdata.check_alerts import check_alerts
 from tollbook.masterdata.check_billing import check_billing
 from tollbook.masterdata.check_credits import check_credits
 from tollbook.masterdata.check_prices import check_measures, check_price
@@ -50,6 +51,7 @@ def check_contract(version: Version, catalog: Catalog) -> Iterator[Finding]:
     yield from check_credits(contract, catalog, _versions(catalog, contract.contract_id))
     yield from check_adjustments(contract.adjustments, ("adjustments",))
     yield from _adjusted_products(contract)
+    yield from check_alerts(contract, catalog)
 
 
 def check_contracts_together(catalog: Catalog) -> Iterator[tuple[Version, Finding]]:

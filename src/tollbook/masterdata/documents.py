@@ -12,6 +12,7 @@ from tollbook.masterdata import price_shorthand as shorthand
 from tollbook.masterdata.catalog import KINDS, SINCE_EVER, Record, Version
 from tollbook.masterdata.problems import Document, Path, Place, Problem, suggestion
 from tollbook.records.adjustment import Adjustment
+from tollbook.records.alert import Alert
 from tollbook.records.charge import (
     Cell,
     PriceRules,
@@ -80,6 +81,7 @@ _SPELLING: Final[dict[type, dict[str, str]]] = {
     ContractItem: {"product_id": "product"},
     CreditGrant: {"grant_id": "id"},
     Adjustment: {"adjustment_id": "id", "product_id": "product"},
+    Alert: {"alert_id": "id", "product_id": "product"},
     TaxTable: {"entity_id": "entity"},
     GlMap: {"entity_id": "entity"},
     SourceMapping: {"mapping_id": "id"},

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from tollbook.records.adjustment import Adjustment
+from tollbook.records.alert import Alert
 from tollbook.records.charge import PriceVersion
 from tollbook.records.credits import CreditGrant, CreditPolicy
 from tollbook.values.calendar import BillingCalendar
@@ -167,7 +168,8 @@ class Contract:
     `adjustments` are discounts, minimums and maximums over its lines, in the order they apply.
 
     `billing` says when its billing periods begin, calendar months without it; `proration` how a
-    fee is charged for a part of one. Contracts without either owe a fee whole.
+    fee is charged for a part of one. Contracts without either owe a fee whole. `alerts` are the
+    thresholds that are watched while a billing period runs.
     """
 
     contract_id: str
@@ -188,6 +190,7 @@ class Contract:
     bill_to: CustomerId | None = None
     billing: BillingCalendar | None = None
     proration: Proration | None = None
+    alerts: tuple[Alert, ...] = ()
     credit_policy: CreditPolicy | None = None
 
 

@@ -18,6 +18,7 @@ from tollbook.runtime.pump import Pump
 from tollbook.runtime.replay import Replayer
 from tollbook.runtime.seal import seal_by_policy
 from tollbook.runtime.street import sweep_all
+from tollbook.runtime.watch import Watch
 from tollbook.sdk.target import Target
 from tollbook.storage.database import Database
 from tollbook.values.clock import Clock
@@ -48,7 +49,7 @@ def work(  # noqa: PLR0913 - what runs continuously, each named by its caller
     pumps: Sequence[Pump] = (),
     seal_after_days: int = 0,
 ) -> None:
-    """Read sources, sweep, summarize, replay what may pass now, deliver and seal, until told to stop.
+    """Read sources, sweep, summarize, watch thresholds, replay, deliver and seal, until told to stop.
 
     Each job has a thread of its own, so that none waits for another or falls with it.
     """
@@ -68,6 +69,7 @@ def work(  # noqa: PLR0913 - what runs continuously, each named by its caller
         "sweep": sweep_identities,
         "summarize": _Summarize(database, clock, Known(catalog_of)),
         "replay": _Replay(database, replayer),
+        "watch": Watch(database, clock, Known(catalog_of)),
     }
     if seal_after_days:
         jobs["seal"] = seal_days
@@ -77,7 +79,7 @@ def work(  # noqa: PLR0913 - what runs continuously, each named by its caller
         jobs[f"source {pump.name}"] = partial(_read, pump, stop)
     with ThreadPoolExecutor(len(jobs), thread_name_prefix="job") as threads:
         for name, job in jobs.items():
-            pause = FOLD_SECONDS if name == "summarize" else ROUND_SECONDS
+            pause = FOLD_SECONDS if name in {"summarize", "watch"} else ROUND_SECONDS
             threads.submit(_again_and_again, name, job, stop, pause)
         stop.wait()
 

@@ -15,6 +15,7 @@ class Lock(IntEnum):
     SUMMARIZE = 7_022_511_005
     DECIDE_CHARGES = 7_022_511_006
     SWEEP_IDENTITIES = 7_022_511_007
+    WATCH_CUSTOMERS = 7_022_511_018
     MANAGE_KEYS = 7_022_511_012
     # One process at a time writes segments; and readers of events share what sealing a day excludes.
     WRITE_SEGMENTS = 7_022_511_014

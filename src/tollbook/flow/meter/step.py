@@ -216,6 +216,8 @@ def _count_again(
     connection: Connection, catalog: Catalog, day: date, event_type: str, through: int
 ) -> tuple[int, list[Held]]:
     """Count a day from its events; return how many rows that made, and what nothing can count."""
+    # Before and after: whose usage is gone, and whose is new.
+    summary.note_recount(connection, day, event_type)
     recount.clear_day(connection, day, event_type)
     minutes = bucket_minutes(catalog.zones)
     rows = 0
@@ -235,6 +237,7 @@ def _count_again(
                 for meter, found in unusable:
                     held += [_unusable(meter, day, h) for h in found]
     recount.roll_up_day(connection, day, event_type)
+    summary.note_recount(connection, day, event_type)
     return rows, held
 
 

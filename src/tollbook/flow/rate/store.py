@@ -101,13 +101,21 @@ def counted_with(connection: Connection, charge_id: str) -> list[RatedCharge]:
 
 
 def elsewhere(
-    connection: Connection, catalog: Catalog, usages: Iterable[MeteredUsage], month: Month
+    connection: Connection,
+    catalog: Catalog,
+    usages: Iterable[MeteredUsage],
+    month: Month,
+    *,
+    contracts: Sequence[str] | None = None,
 ) -> Elsewhere:
-    """Return what counts in a month beside the quantities that were metered in it."""
+    """Return what counts in a month beside the quantities that were metered in it.
+
+    Of these contracts only, where some are named.
+    """
     return Elsewhere(
-        credit_balances=balances_without(connection, month),
+        credit_balances=balances_without(connection, month, contracts=contracts),
         credit_commands=commands(connection),
-        discounts_given=discounts_given(connection, month),
+        discounts_given=discounts_given(connection, month, contracts=contracts),
         used_before=used_before(connection, year_spans(catalog, month), month),
         known_uses=known_of(connection, catalog, month, usages),
     )
@@ -119,15 +127,21 @@ def charged_months(connection: Connection) -> list[Month]:
     return [Month.parse(row[0]) for row in rows]
 
 
-def discounts_given(connection: Connection, month: Month) -> dict[str, dict[str, Money]]:
-    """Return contract -> adjustment -> what it took off in the months before; negative."""
+def discounts_given(
+    connection: Connection, month: Month, *, contracts: Sequence[str] | None = None
+) -> dict[str, dict[str, Money]]:
+    """Return contract -> adjustment -> what it took off in the months before; negative.
+
+    Of these contracts only, where some are named.
+    """
     found: dict[str, dict[str, Money]] = defaultdict(dict)
     rows = connection.execute(
         """select c.contract_id, c.rule_id, c.currency, sum(c.amount)
            from charge c left join charge_superseded s using (charge_id)
            where c.kind = 'discount' and c.service_month < %s and s.charge_id is null
+             and (%s::text[] is null or c.contract_id = any(%s))
            group by 1, 2, 3 order by 1, 2, 3""",
-        [str(month)],
+        [str(month), *[None if contracts is None else list(contracts)] * 2],
     )
     for contract_id, rule_id, currency, amount in rows:
         found[contract_id][rule_id] = money_of(amount, currency)

@@ -63,6 +63,9 @@ _FOLD: Final = f"""
         where not exists (
             select from unnest(%(days)s::date[], %(types)s::text[]) as d (day, type)
             where d.day = (g.hour at time zone 'UTC')::date and d.type = l.event_type)
+    ), watched as (
+        update usage_watch set changes = changes + 1
+        where customer_id in (select customer_id from gone)
     ), hours as materialized (
         select customer_id, layout, hour, dimensions::jsonb as dimensions, {NUMBERS}
         from kept group by customer_id, layout, hour, kept.dimensions
@@ -197,6 +200,17 @@ def fold(connection: Connection, *, through: int, skip: AbstractSet[Day]) -> int
     raised = connection.execute(_FOLD, values).rowcount
     connection.execute(_FOLD_POINTS, values)
     return raised
+
+
+def note_recount(connection: Connection, day: date, event_type: str) -> None:
+    """Tell whoever watches customers that their summaries of a day are not what they were."""
+    connection.execute(
+        """update usage_watch set changes = changes + 1
+           where customer_id in (
+               select u.customer_id from usage_day u join usage_layout l using (layout)
+               where l.event_type = %s and u.hour = %s::date::timestamp at time zone 'UTC')""",
+        [event_type, day],
+    )
 
 
 def changed_subjects(connection: Connection) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tollbook.controls import audit
 from tollbook.errors import Rejected
+from tollbook.flow.rate.live.store import note_change
 from tollbook.flow.rate.store import lock
 from tollbook.ledger.credit_book import portion
 from tollbook.ledger.credit_commands import with_commands
@@ -120,6 +121,7 @@ def _order(connection: Connection, command: CreditCommand, *, at: datetime) -> C
             reason=known.reason,
             after=to_json(known).decode(),
         )
+        note_change(connection, known.contract_id)
     return known
 
 

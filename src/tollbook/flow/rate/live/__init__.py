@@ -1,0 +1,1 @@
+"""What is owed and left while a billing period runs: charges, thresholds, credit control."""
