@@ -137,7 +137,7 @@ def _starts(grant: CreditGrant, zone: str) -> Iterator[datetime]:
     first = _instant(grant.granted_on, grant.granted_at, zone)
     assert first is not None, "a grant starts at some time"
     yield first
-    if grant.every_months is None and grant.every_days is None:
+    if (grant.every_months or 0) <= 0 and (grant.every_days or 0) <= 0:
         return
     anchor = first if grant.anchor_on is None else day_start(grant.anchor_on, zone)
     for number in count():

@@ -142,6 +142,8 @@ def _instants(grant: CreditGrant, path: Path) -> Iterator[Finding]:
         message = f"the grant expires ({grant.expires_on}) before it is given ({grant.granted_on})."
         yield Finding("grant", message, (*path, "expires_on"))
         return
+    if any(value is not None and value < 1 for value in (grant.valid_months, grant.valid_days)):
+        return
     terms = CreditTerms("USD")
     first = next(blocks_of(grant, terms, until=_FAR), None)
     if first is not None and first.expires_at is not None and first.expires_at <= first.starts_at:

@@ -126,10 +126,19 @@ def looks_at_events(rules: PriceRules) -> bool:
     )
 
 
+# What a quantity alone can be priced by, metered or agreed (seats).
+OF_QUANTITY: Final = frozenset(
+    {"flat", "unit", "graduated", "volume", "package", "graduated_package", "volume_package"}
+)
+
+
 def check_price(price: PriceVersion, product: Product | None, path: Path) -> Iterator[Finding]:
     """Check one price: its amounts, its tiers, its steps, and that it divides exactly."""
-    if product is not None and product.meter_id is None and price.model != "flat":
-        message = f"{product.product_id} has no meter, so its price is flat with an `amount:`."
+    if product is not None and product.meter_id is None and price.model not in OF_QUANTITY:
+        message = (
+            f"{product.product_id} has no meter, so its price is flat, or one of the quantity that "
+            "is agreed: unit, tiers or packages."
+        )
         yield Finding("price_model", message, (*path, "model"))
     yield from _amounts(price, path)
     if price.model == "flat":

@@ -177,9 +177,16 @@ def _products(known: _Known) -> dict[str, dict[str, Any]]:
     said = mapping(known.given, "products")
     found: dict[str, dict[str, Any]] = {}
     tax_class = "standard" if "tax" in known.given else "none"
+    agreed = {
+        item.get("product")
+        for contract in known.contracts
+        for item in contract.get("items", [])
+        if isinstance(item, Mapping) and "quantity" in item
+    }
     for version in known.prices:
         for name, price in version["prices"].items():
-            is_fee = isinstance(price, Mapping) and price.get("model") == "flat"
+            is_flat = isinstance(price, Mapping) and price.get("model") == "flat"
+            is_fee = is_flat or name in agreed
             found[name] = {
                 "name": name,
                 "revenue": "ratable" if is_fee else "usage",

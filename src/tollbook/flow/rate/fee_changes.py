@@ -11,6 +11,7 @@ from tollbook.flow.rate.fees import (
     Service,
     fees_sold,
     interval_of,
+    is_in_arrears,
     service_parts,
     services,
 )
@@ -72,7 +73,10 @@ def fee_again(catalog: Catalog, rated: RatedCharge, quantity: Decimal) -> list[C
         interval = next(
             item.interval_months for item in contract.items if item.product_id == charge.product_id
         )
-        wholes: tuple[Days, ...] = (interval_of(rated.month, interval),)
+        # In advance the period begins with the month in which it is due, in arrears it ends with it.
+        started = Month.of(catalog.contract_life(charge.contract_id)[0])
+        begins = rated.month.plus(-(rated.month.minus(started) % interval))
+        wholes: tuple[Days, ...] = (interval_of(begins, interval),)
     else:
         periods = catalog.billing_periods(charge.contract_id, days)
         wholes = next(periods).wholes
@@ -91,6 +95,9 @@ def _running(before: Catalog, now: Catalog, contract_id: str, month: Month) -> d
     products = {**fees_sold(now, contract_id, around), **fees_sold(before, contract_id, around)}
     found: dict[str, _Both] = {}
     for product_id, interval in products.items():
+        if is_in_arrears(now, contract_id, product_id, around):
+            # Not charged yet: all that is known of it counts when it is.
+            continue
         both = [_begun(known, contract_id, interval, month) for known in (before, now)]
         if any(one is not None for one in both):
             found[product_id] = both[0], both[1]

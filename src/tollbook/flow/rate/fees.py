@@ -1,4 +1,4 @@
-"""Fees of billing periods: due when a period begins, prorated as the contract says."""
+"""Fees of billing periods: due when a period begins or ends, prorated as the contract says."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,10 +9,11 @@ from tollbook.errors import Rejected
 from tollbook.flow.rate.agreed import contract_charge
 from tollbook.flow.rate.fixed import fee_parts, is_due
 from tollbook.flow.rate.rated import RatedCharge
+from tollbook.flow.rate.ruled import rules_of
 from tollbook.flow.rate.terms import Refusal, Terms, terms_of
 from tollbook.flow.rate.working import ONE, total
 from tollbook.masterdata.catalog import Catalog
-from tollbook.records.charge import ChargePart, PriceVersion
+from tollbook.records.charge import ChargePart, Due, PriceVersion
 from tollbook.records.commercial import Contract, ContractItem
 from tollbook.values.calendar import BillingPeriod, Days, days_of
 from tollbook.values.codec import ABSENT
@@ -39,7 +40,7 @@ def policy_of(contract: Contract) -> Proration:
 def period_fees(
     catalog: Catalog, contract_id: str, month: Month
 ) -> Iterator[RatedCharge | Refusal]:
-    """Yield the fees of every billing period of a contract that begins in a month.
+    """Yield the fees of every billing period that begins in a month, or ends if owed in arrears.
 
     An amendment in that month divides the fee by what was served on the terms before and after; a
     later one is a change of its own month (`fee_changes`). What cannot be rated is a refusal.
@@ -54,20 +55,44 @@ def period_fees(
 
 
 def _due(catalog: Catalog, contract_id: str, month: Month) -> Iterator[tuple[str, BillingPeriod]]:
-    """Yield each fee that falls due in a month, and the billing period it is for."""
+    """Yield each fee that falls due in a month, and the billing period it is for.
+
+    In advance that is the month of the period's first day, in arrears that of its last.
+    """
     within = days_of(month)
     if catalog.billing(contract_id) is not None:
         for period in catalog.billing_periods(contract_id, within):
-            if period.days.start in within:
-                for product_id in fees_sold(catalog, contract_id, period.days):
+            for product_id in fees_sold(catalog, contract_id, period.days):
+                late = is_in_arrears(catalog, contract_id, product_id, period.days)
+                if (period.days.last if late else period.days.start) in within:
                     yield product_id, period
         return
     start, until = catalog.contract_life(contract_id)
+    started = Month.of(start)
     for product_id, interval in fees_sold(catalog, contract_id, within).items():
-        whole = interval_of(month, interval)
+        late = is_in_arrears(catalog, contract_id, product_id, within)
+        due: Due = "in_arrears" if late else "in_advance"
+        if not is_due(interval, month=month, started=started, ends=until, due=due):
+            continue
+        begins = month.plus(-(month.minus(started) % interval)) if late else month
+        whole = interval_of(begins, interval)
         days = whole.overlap(Days(start, until or date.max))
-        if days is not None and is_due(interval, month=month, started=Month.of(start)):
+        if days is not None:
             yield product_id, BillingPeriod(days, (whole,))
+
+
+def is_in_arrears(catalog: Catalog, contract_id: str, product_id: str, days: Days) -> bool:
+    """Tell whether a fee is due when its period ends, as the price in force first has it."""
+    for contract, start, _ in catalog.segments(contract_id, days):
+        for item in contract.items:
+            if item.product_id == product_id:
+                try:
+                    price = terms_of(catalog, contract, item, start).price
+                except Rejected:
+                    # What it is due for says why; when is no matter.
+                    return False
+                return rules_of(price).due == "in_arrears"
+    return False
 
 
 def is_fee(catalog: Catalog, item: ContractItem, on: date) -> bool:
