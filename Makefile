@@ -58,7 +58,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python tests/docs/generate.py
 
 # Everything that is measured, each with its machine; one alone: `make bench-burst ARGS="--seconds 60"`.
-BENCHES := ingest bulk kafka current burst seal usage entitlement
+BENCHES := ingest bulk kafka current burst seal usage entitlement rerate
 bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/ingest.py --events 500000 --batch 100
@@ -71,6 +71,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/seal.py --days 2 --events 1000000
 	$(BIN)/python bench/usage.py
 	$(BIN)/python bench/entitlement.py
+	$(BIN)/python bench/rerate.py --more --month
 
 $(addprefix bench-,$(BENCHES)): bench-%: $(VENV)/.installed-dev
 	$(BIN)/python bench/$*.py $(ARGS)

@@ -36,6 +36,7 @@ def test_a_killed_worker_raises_a_threshold_once(up: Up) -> None:
         sent = event(number, data=data, time=at)
         assert up.call("POST", "/v1/events", sent, **EVENT)[0] == 200
         if number in {8, 14}:
+            eventually(lambda: "worker" in up.pids(), what="a worker")
             os.kill(up.pids()["worker"], signal.SIGKILL)
 
     eventually(lambda: "stop" in raised(up), what="the thresholds of 70 USD; " + up.log()[-2000:])

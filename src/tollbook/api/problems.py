@@ -37,6 +37,7 @@ _MISSING: Final = frozenset(
         "masterdata.unknown",
         "meter.unknown",
         "post.unknown",
+        "rerate.no_such_run",
         "rate.unknown_customer",
         "trace.unknown_id",
         "worklist.unknown",

@@ -21,6 +21,8 @@ from tollbook.flow.meter.events.store import EventBehind
 from tollbook.flow.rate.live.entitlement import Entitlement
 from tollbook.flow.rate.live.step import CurrentCharges
 from tollbook.flow.rate.rated import RatedCharge
+from tollbook.flow.rate.rerate.compare import Report
+from tollbook.flow.rate.rerate.store import RerateRun
 from tollbook.records.alert import CreditControl, ThresholdReached
 from tollbook.records.invoice import Invoice
 from tollbook.records.usage import MeteredUsage
@@ -69,6 +71,8 @@ def _components() -> dict[str, Any]:
             Leakage,
             LateReport,
             Preview,
+            Report,
+            RerateRun,
         ),
         *(CurrentCharges, CreditControl, Entitlement, ThresholdReached),
     ]

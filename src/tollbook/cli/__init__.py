@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "trace": ("trace", "trace", "Walk from any id to every other stage, both ways."),
     "verify": ("trace", "verify", "Recompute an issued invoice from its raw events."),
+    "rerate": ("rerate", "rerate", "What a month comes to on other prices; approve it."),
     "price": ("price", "price", "Rate a quantity against a price in a file."),
     "vectors": ("vectors", "vectors", "Check amounts you wrote down against production code."),
     "credits": ("credits", "credits_", "Prepaid credits: balances, grants, refunds, expiry."),

@@ -97,11 +97,11 @@ def _show_plan(screen: Console, planned: Plan) -> None:
     for change in planned.changes:
         _show_change(screen, change)
     if planned.problems:
-        screen.print(_problem_table(planned.problems))
+        screen.print(problem_table(planned.problems))
         screen.print(f"{len(planned.problems)} problems: nothing can be applied.", style="red")
         return
     if planned.warnings:
-        screen.print(_problem_table(planned.warnings))
+        screen.print(problem_table(planned.warnings))
         screen.print("Documents that need these wait on the worklist until they are added.")
     created = sum(change.action == "create" for change in planned.changes)
     changed = len(planned.changes) - created
@@ -130,7 +130,8 @@ def _show_change(screen: Console, change: Change) -> None:
         )
 
 
-def _problem_table(problems: tuple[Problem, ...]) -> Table:
+def problem_table(problems: tuple[Problem, ...]) -> Table:
+    """Return what is wrong with a plan as a table."""
     table = Table("Where", "What is wrong", "Code")
     for problem in problems:
         table.add_row(escape(str(problem.place)), escape(problem.message), problem.code)

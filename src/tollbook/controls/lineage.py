@@ -8,13 +8,13 @@ from tollbook.storage.database import Connection
 
 def link(connection: Connection, stage: Stage, edges: Iterable[tuple[str, str]]) -> None:
     """Store (child, parent) pairs made by a stage; repeating them changes nothing."""
-    rows = [(child, parent, stage) for child, parent in edges]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """insert into lineage_edge (child_id, parent_id, stage) values (%s, %s, %s)
-               on conflict do nothing""",
-            rows,
-        )
+    pairs = list(edges)
+    connection.execute(
+        """insert into lineage_edge (child_id, parent_id, stage)
+           select child_id, parent_id, %s from unnest(%s::text[], %s::text[]) as e (child_id, parent_id)
+           on conflict do nothing""",
+        [stage, [child for child, _ in pairs], [parent for _, parent in pairs]],
+    )
 
 
 def unlink(connection: Connection, children: Sequence[str]) -> None:

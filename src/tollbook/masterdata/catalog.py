@@ -77,8 +77,11 @@ class Catalog:
 
     def in_force(self, kind: str, key: str, on: date) -> Version | None:
         """Return the version in force on a day: the latest start, then the latest version."""
-        started = [v for v in self.versions.get((kind, key), ()) if v.effective_from <= on]
-        return max(started, key=lambda v: (v.effective_from, v.version), default=None)
+        found: Version | None = None
+        for candidate in self.versions.get((kind, key), ()):
+            if candidate.effective_from <= on and (found is None or _is_later(candidate, found)):
+                found = candidate
+        return found
 
     def numbered(self, kind: str, key: str, version: int) -> Version | None:
         """Return one version by its number."""
@@ -160,8 +163,14 @@ class Catalog:
         of a contract tile the days of the period in which it is in force.
         """
         for key in self.keys("contract"):
-            for days in self._ending(key, month):
-                yield from self.segments(key, days)
+            yield from self.segments_ending(key, month)
+
+    def segments_ending(
+        self, contract_id: str, month: Month
+    ) -> Iterator[tuple[Contract, date, date]]:
+        """Yield the `contract_segments` of one contract."""
+        for days in self._ending(contract_id, month):
+            yield from self.segments(contract_id, days)
 
     def segments_within(self, days: Days) -> Iterator[tuple[Contract, date, date]]:
         """Yield every contract version in force on some days, and on which of them."""
@@ -242,6 +251,12 @@ class Catalog:
             return [days]
         found = self.billing_periods(contract_id, days)
         return [period.days for period in found if period.days.last in days]
+
+
+def _is_later(version: Version, other: Version) -> bool:
+    if version.effective_from == other.effective_from:
+        return version.version > other.version
+    return version.effective_from > other.effective_from
 
 
 def _record(version: Version | None, kind: type[R]) -> R | None:

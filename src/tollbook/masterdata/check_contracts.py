@@ -92,7 +92,8 @@ def _same_parties(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
 
 
 def _items(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
-    if not contract.items:
+    # A later version without items is a pause: nothing is sold until the next one.
+    if not contract.items and contract.version == 1:
         yield Finding("no_items", "the contract sells nothing: add items.", ("items",))
     seen: set[str] = set()
     for at, item in enumerate(contract.items):

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from tollbook.masterdata.catalog import KINDS, Catalog, Version
 from tollbook.storage.database import Connection
-from tollbook.values.codec import from_builtins, to_builtins
+from tollbook.values.codec import from_exact_json, to_builtins
 
 
 def load_catalog(
@@ -19,7 +19,7 @@ def load_catalog(
     kind, key = only or (None, None)
     versions: dict[tuple[str, str], list[Version]] = defaultdict(list)
     rows = connection.execute(
-        """select kind, key, version, effective_from, document, content_hash
+        """select kind, key, version, effective_from, document::text, content_hash
            from master_version
            where decided_at <= %(known_at)s and (%(kind)s::text is null or kind = %(kind)s)
              and (%(key)s::text is null or key = %(key)s)
@@ -27,7 +27,7 @@ def load_catalog(
         {"known_at": known_at, "kind": kind, "key": key},
     )
     for kind, key, number, effective_from, document, content_hash in rows:
-        record: Any = from_builtins(document, KINDS[kind])
+        record: Any = from_exact_json(document, KINDS[kind])
         versions[kind, key].append(Version(kind, key, number, effective_from, record, content_hash))
     return Catalog(known_at, {key: tuple(found) for key, found in versions.items()})
 

@@ -51,6 +51,19 @@ def connect(dsn: str, *, autocommit: bool = False) -> Connection:
     return connection
 
 
+def export_snapshot(connection: Connection) -> str:
+    """Name what this transaction sees now, so that others can see it while this one is open."""
+    row = connection.execute("select pg_export_snapshot()").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def see_snapshot(connection: Connection, snapshot: str) -> None:
+    """Let this transaction, which must not have begun, see what another one exported."""
+    connection.execute("set transaction isolation level repeatable read")
+    connection.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
+
+
 def require_supported(connection: Connection) -> None:
     """Refuse servers older than PostgreSQL 15."""
     version = connection.info.server_version
@@ -72,7 +85,7 @@ class Database:
         self, dsn: str, *, size: int = 4, session: Mapping[str, str] | None = None
     ) -> None:
         self.dsn = dsn
-        self._session = dict(session or {})
+        self.session = dict(session or {})
         self._pool = ConnectionPool[Connection](
             dsn,
             min_size=1,
@@ -118,7 +131,7 @@ class Database:
         }
 
     def _configure(self, connection: Connection) -> None:
-        for name, value in self._session.items():
+        for name, value in self.session.items():
             connection.execute("select set_config(%s, %s, false)", [name, value])
         connection.commit()
 

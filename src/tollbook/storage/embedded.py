@@ -44,9 +44,9 @@ CLOCK = SystemClock()
 DATABASE = "tollbook"
 MAINTENANCE_DATABASE = "postgres"
 PORT = "5432"
-START_TIMEOUT_SECONDS = 60.0
+START_TIMEOUT_SECONDS = 180.0
 STOP_TIMEOUT_SECONDS = 60.0
-COMMAND_LOCK_TIMEOUT_SECONDS = 150.0
+COMMAND_LOCK_TIMEOUT_SECONDS = 270.0
 # After a kill -9 of the postmaster its sessions live on until they next look up from their work.
 ORPHAN_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 5
@@ -76,7 +76,7 @@ DEFAULT_SETTINGS: Mapping[str, str] = MappingProxyType(
         "max_connections": "100",
         "shared_buffers": _shared_buffers(),
         # After each checkpoint every page that changes goes to the log whole: seldom is cheaper.
-        "max_wal_size": "8GB",
+        "max_wal_size": "4GB",
         "wal_buffers": "64MB",
         "checkpoint_timeout": "15min",
         # "on" is pglz, which took as much time as storing the events; lz4 is not in every build.

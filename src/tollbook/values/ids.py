@@ -19,6 +19,9 @@ WorkItemId = NewType("WorkItemId", str)
 
 _DIGEST_BYTES: Final = 16
 _EVENT: Final = "evt"
+_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS: Final = range(120, -1, -10)
 
 
 def derive(prefix: str, *parts: str) -> str:
@@ -71,10 +74,15 @@ def short_key(*parts: str) -> str:
 
 def _digest(*parts: str) -> bytes:
     # Length first: ("a", "bc") and ("ab", "c") must never meet.
-    encoded = [part.encode() for part in parts]
-    content = b"".join([b"%d\x1f%b" % (len(part), part) for part in encoded])
+    content = "".join([f"{len(part)}\x1f{part}" for part in parts]).encode()
+    if not content.isascii():
+        encoded = [part.encode() for part in parts]
+        content = b"".join([b"%d\x1f%b" % (len(part), part) for part in encoded])
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
 
 
 def _base32(digest: bytes) -> str:
-    return base64.b32encode(digest).decode().rstrip("=").lower()
+    """Return base 32 (RFC 4648) in lower case without padding; 16 bytes are 26 characters."""
+    # Ten bits at a time: the library's way takes eight times as long, and a month derives millions.
+    bits = int.from_bytes(digest) << 2
+    return "".join([_PAIRS[bits >> at & 1023] for at in _SHIFTS])

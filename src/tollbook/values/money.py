@@ -13,7 +13,6 @@ from decimal import (
     Context,
     Decimal,
     Inexact,
-    localcontext,
 )
 from fractions import Fraction
 from typing import Final, Literal, Self, get_args
@@ -36,6 +35,9 @@ _DECIMAL_ROUNDING: Final[dict[Rounding, str]] = {
 # price may multiply it with, exactly.
 DIGITS_MAX: Final = 1000
 EXACT: Final = Context(prec=DIGITS_MAX, traps=[Inexact])
+_ROUNDING: Final = Context(prec=DIGITS_MAX)
+# One minor unit, by how many decimals it has.
+_UNITS: Final = [Decimal(1).scaleb(-decimals) for decimals in range(5)]
 
 # ISO 4217:2015, by the number of decimals of the minor unit.
 _CURRENCIES: Final[dict[int, str]] = {
@@ -136,12 +138,11 @@ def settle(precise: Precise, rounding: Rounding = "half_even") -> Settled:
     bias over many lines).
     """
     exponent = minor_exponent(precise.currency)
-    with localcontext(Context(prec=DIGITS_MAX)):
-        rounded = precise.value.quantize(
-            Decimal(1).scaleb(-exponent), rounding=_DECIMAL_ROUNDING[rounding]
-        )
-        money = Money(int(rounded.scaleb(exponent)), precise.currency)
-        return Settled(money, precise.value - rounded)
+    rounded = precise.value.quantize(
+        _UNITS[exponent], rounding=_DECIMAL_ROUNDING[rounding], context=_ROUNDING
+    )
+    money = Money(int(_ROUNDING.scaleb(rounded, exponent)), precise.currency)
+    return Settled(money, EXACT.subtract(precise.value, rounded))
 
 
 def settle_fraction(value: Fraction, currency: str, rounding: Rounding = "half_even") -> Money:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from math import gcd
 from typing import Final, Literal
@@ -171,6 +172,8 @@ def part_amount(quantity: Decimal, unit_price: Decimal, per: Decimal) -> Decimal
     product = EXACT.multiply(quantity, unit_price)
     if per == 1:
         return product
+    if _always_ends(per):
+        return EXACT.divide(product, per)
     exact = Fraction(product) / Fraction(per)
     if _has_end(exact.denominator):
         return EXACT.divide(product, per)
@@ -358,6 +361,12 @@ def _in_months(start: date, end: date) -> int:
 
 def _common(left: int, right: int) -> int:
     return left * right // gcd(left, right)
+
+
+@lru_cache(maxsize=1024)
+def _always_ends(per: Decimal) -> bool:
+    """Tell whether any finite decimal divided by `per` is one again, as by 1000 and not by 31."""
+    return per != 0 and _has_end(abs(per.as_integer_ratio()[0]))
 
 
 def _has_end(denominator: int) -> bool:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from operator import itemgetter
@@ -26,6 +26,7 @@ from tollbook.values.ids import CustomerId
 from tollbook.values.period import Month, Period
 from tollbook.values.zone import instants, windows_of
 from tollbook.vectors.books import Books
+from tollbook.vectors.given import day as day_of
 from tollbook.vectors.given import exact, invalid, items, mapping, only, text
 
 ENTITY: Final = "entity"
@@ -79,6 +80,15 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
                 changes = mapping(happening, "amend")
                 version = str(len(known.contracts) + 1)
                 known.contracts.append({**known.contracts[-1], **changes, "version": version})
+            case "end":
+                only(happening, "end")
+                day = day_of(happening, "end")
+                version = str(len(known.contracts) + 1)
+                ending = {
+                    "effective_from": str(day - timedelta(days=1)),
+                    "effective_until": str(day),
+                }
+                known.contracts.append({**known.contracts[-1], **ending, "version": version})
             case "price":
                 changes = dict(mapping(happening, "price"))
                 since = changes.pop("effective_from", SINCE)
@@ -92,7 +102,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
                 issued = books.run(catalog, month, usages, uses)
                 documents += [_shown(invoice) for invoice in issued]
             case other:
-                raise invalid(f"{other!r} does not happen: use, amend, price, run")
+                raise invalid(f"{other!r} does not happen: use, amend, end, price, run")
     return {"documents": documents, **_sums(documents)}
 
 

@@ -1,13 +1,12 @@
 """The SQL of metered usage, and what is behind it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from tollbook.errors import Rejected
@@ -30,6 +29,8 @@ _USAGE_COLUMNS: Final = """
     m.usage_id, m.customer_id, m.contract_id, m.contract_version, m.product_id, m.meter_id,
     m.meter_version, m.where_equal, m.starts_at, m.ends_at, m.quantity, m.event_count, m.digest,
     m.through_receipt, m.zone"""
+
+_STREAMED_ROWS: Final = 10_000
 
 # Windows to look for, as a table, and what of a customer's summaries is in one of them.
 _WINDOWS: Final = """
@@ -144,6 +145,34 @@ def latest_usages(connection: Connection, month: Month) -> list[MeteredUsage]:
     )
 
 
+def stream_usages(
+    connection: Connection, month: Month, contract_ids: Sequence[str]
+) -> Iterator[MeteredUsage]:
+    """Yield the `latest_usages` of some contracts, in order of contract (as Python sorts it).
+
+    Read piece by piece: however many there are, few are held at a time.
+    """
+    # Room to join and sort a month of everybody in memory, for this transaction.
+    connection.execute("set local work_mem = '64MB'")
+    with connection.cursor(name="stream_usages") as cursor:
+        cursor.itersize = _STREAMED_ROWS
+        cursor.execute(
+            f"""select {_USAGE_COLUMNS} from metered_usage m
+                where m.contract_id = any(%(contracts)s)
+                  and m.ends_at > %(from)s and m.ends_at <= %(until)s
+                  and not exists (select from metered_usage n where n.replaces = m.usage_id)
+                order by m.contract_id collate "C", m.product_id collate "C", m.starts_at,
+                         m.decided_at, m.usage_id""",
+            {
+                "contracts": list(contract_ids),
+                "from": month.period.start,
+                "until": month.period.end,
+            },
+        )
+        for row in cursor:
+            yield _usage(row)
+
+
 def usages_of_windows(
     connection: Connection, windows: Sequence[tuple[str, str, Period]]
 ) -> list[MeteredUsage]:
@@ -177,14 +206,14 @@ def insert_usages(
     at: datetime,
 ) -> None:
     """Store usages, each with the one it replaces."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """insert into metered_usage (usage_id, customer_id, contract_id, contract_version,
-                                          product_id, meter_id, meter_version, where_equal,
-                                          starts_at, ends_at, quantity, event_count, digest,
-                                          through_receipt, replaces, decided_at, zone)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-            [
+    with connection.cursor().copy(
+        """copy metered_usage (usage_id, customer_id, contract_id, contract_version, product_id,
+                               meter_id, meter_version, where_equal, starts_at, ends_at, quantity,
+                               event_count, digest, through_receipt, replaces, decided_at, zone)
+           from stdin"""
+    ) as copy:
+        for usage, replaces in usages:
+            copy.write_row(
                 (
                     usage.usage_id,
                     usage.customer_id,
@@ -204,9 +233,7 @@ def insert_usages(
                     at,
                     usage.zone,
                 )
-                for usage, replaces in usages
-            ],
-        )
+            )
 
 
 def all_latest_usages(connection: Connection) -> list[MeteredUsage]:
@@ -378,31 +405,33 @@ def usages_of_event(connection: Connection, source: str, event_id: str) -> list[
 
 
 def _usages(connection: Connection, where: str, values: dict[str, Any]) -> list[MeteredUsage]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(
-            f"""select {_USAGE_COLUMNS} from metered_usage m where {where}
-                order by m.contract_id, m.product_id, m.starts_at, m.decided_at, m.usage_id""",
-            values,
-        ).fetchall()
+    rows = connection.execute(
+        f"""select {_USAGE_COLUMNS} from metered_usage m where {where}
+            order by m.contract_id, m.product_id, m.starts_at, m.decided_at, m.usage_id""",
+        values,
+    ).fetchall()
     return [_usage(row) for row in rows]
 
 
-def _usage(row: dict[str, Any]) -> MeteredUsage:
+def _usage(row: tuple[Any, ...]) -> MeteredUsage:
+    """Build a usage from `_USAGE_COLUMNS`."""
+    usage_id, customer_id, contract_id, contract_version, product_id, meter_id, *more = row
+    meter_version, where, starts_at, ends_at, quantity, event_count, digest, through, zone = more
     return MeteredUsage(
-        usage_id=UsageId(row["usage_id"]),
-        customer_id=CustomerId(row["customer_id"]),
-        meter_id=MeterId(row["meter_id"]),
-        period=Period(row["starts_at"], row["ends_at"]),
-        quantity=row["quantity"],
-        event_count=row["event_count"],
-        meter_version=row["meter_version"],
-        product_id=row["product_id"],
-        contract_id=row["contract_id"],
-        contract_version=row["contract_version"],
-        where=row["where_equal"],
-        digest=row["digest"],
-        through_receipt=row["through_receipt"],
-        zone=row["zone"],
+        usage_id=UsageId(usage_id),
+        customer_id=CustomerId(customer_id),
+        meter_id=MeterId(meter_id),
+        period=Period(starts_at, ends_at),
+        quantity=quantity,
+        event_count=event_count,
+        meter_version=meter_version,
+        product_id=product_id,
+        contract_id=contract_id,
+        contract_version=contract_version,
+        where=where,
+        digest=digest,
+        through_receipt=through,
+        zone=zone,
     )
 
 

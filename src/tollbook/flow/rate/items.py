@@ -108,11 +108,10 @@ def _usage_charge(
         before=before,
         is_last=beyond.is_last,
     )
-    pinned = replace(
-        with_known(charge, beyond),
-        contract_version=contract.version,
-        usage_id=usage.usage_id if usage is not None else None,
-    )
+    pinned = with_known(charge, beyond)
+    if usage is None or usage.contract_version != contract.version:
+        usage_id = usage.usage_id if usage is not None else None
+        pinned = replace(pinned, contract_version=contract.version, usage_id=usage_id)
     return RatedCharge(pinned, contract.entity_id, known.month, terms.price)
 
 

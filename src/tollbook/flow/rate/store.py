@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
 from tollbook.flow.rate.detail.store import known_of
 from tollbook.flow.rate.difference import Earlier
@@ -18,16 +18,17 @@ from tollbook.records.charge import Charge, ChargePart, PriceVersion
 from tollbook.records.usage import MeteredUsage
 from tollbook.storage.database import Connection
 from tollbook.storage.locks import Lock, hold_lock
-from tollbook.values.codec import from_builtins, to_builtins
+from tollbook.values.codec import from_exact_json, to_json
 from tollbook.values.ids import EntityId
 from tollbook.values.money import Money, Precise, money_of, settle
+from tollbook.values.once import once_a_record
 from tollbook.values.period import Month, Period
 
 _SELECT: Final = """
     select c.charge_id, c.kind, c.entity_id, c.customer_id, c.contract_id, c.contract_version,
            c.product_id, c.price_version_id, c.usage_id, c.meter_version, c.service_month,
-           c.starts_at, c.ends_at, c.currency, c.amount, c.quantity, c.rounding, c.parts, c.price,
-           c.corrects, c.rule_id, b.charge_id is not null as is_billed, s.charge_id is not null as is_superseded
+           c.starts_at, c.ends_at, c.currency, c.amount, c.quantity, c.rounding,
+           c.parts::text as parts, c.price::text as price, c.corrects, c.rule_id, b.charge_id is not null as is_billed, s.charge_id is not null as is_superseded
     from charge c
     left join charge_billed b using (charge_id)
     left join charge_superseded s using (charge_id)"""
@@ -175,17 +176,14 @@ def used_before(
 
 def insert_charges(connection: Connection, charges: Iterable[RatedCharge], *, at: datetime) -> None:
     """Store charges in their order."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """insert into charge (charge_id, kind, entity_id, customer_id, contract_id,
-                                   contract_version, product_id, price_version_id, usage_id,
-                                   meter_version, service_month, starts_at, ends_at, currency,
-                                   amount, quantity, rounding, parts, price, corrects, rule_id,
-                                   decided_at)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                       %s, %s)""",
-            [_row(rated, at) for rated in charges],
-        )
+    with connection.cursor().copy(
+        """copy charge (charge_id, kind, entity_id, customer_id, contract_id, contract_version,
+                        product_id, price_version_id, usage_id, meter_version, service_month,
+                        starts_at, ends_at, currency, amount, quantity, rounding, parts, price,
+                        corrects, rule_id, decided_at) from stdin"""
+    ) as copy:
+        for rated in charges:
+            copy.write_row(_row(rated, at))
 
 
 def supersede(connection: Connection, charge_ids: Iterable[str], *, at: datetime) -> None:
@@ -221,7 +219,7 @@ def _rated(row: dict[str, Any]) -> RatedCharge:
         price_version_id=row["price_version_id"],
         period=Period(row["starts_at"], row["ends_at"]),
         amount=Precise(row["amount"], row["currency"]),
-        parts=from_builtins(row["parts"], tuple[ChargePart, ...]),
+        parts=from_exact_json(row["parts"], tuple[ChargePart, ...]),
         quantity=row["quantity"],
         kind=row["kind"],
         product_id=row["product_id"],
@@ -233,8 +231,19 @@ def _rated(row: dict[str, Any]) -> RatedCharge:
         corrects=row["corrects"],
         rule_id=row["rule_id"],
     )
-    price = from_builtins(row["price"], PriceVersion)
-    return RatedCharge(charge, EntityId(row["entity_id"]), Month.parse(row["service_month"]), price)
+    month, price = Month.parse(row["service_month"]), _price(row["price"])
+    return RatedCharge(charge, EntityId(row["entity_id"]), month, price)
+
+
+@lru_cache(maxsize=4096)
+def _price(text: str) -> PriceVersion:
+    """Read a pinned price: one record for all charges that pin the same."""
+    return from_exact_json(text, PriceVersion)
+
+
+@once_a_record
+def _price_text(price: PriceVersion) -> str:
+    return to_json(price).decode()
 
 
 def _row(rated: RatedCharge, at: datetime) -> tuple[object, ...]:
@@ -257,8 +266,8 @@ def _row(rated: RatedCharge, at: datetime) -> tuple[object, ...]:
         charge.amount.value,
         charge.quantity,
         charge.rounding,
-        Jsonb(to_builtins(charge.parts)),
-        Jsonb(to_builtins(rated.price)),
+        to_json(charge.parts).decode(),
+        _price_text(rated.price),
         charge.corrects,
         charge.rule_id,
         at,

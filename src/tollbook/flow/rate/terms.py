@@ -7,7 +7,16 @@ from tollbook.errors import Rejected
 from tollbook.masterdata.catalog import Catalog
 from tollbook.masterdata.check_prices import price_problems
 from tollbook.records.charge import PriceVersion
-from tollbook.records.commercial import Contract, ContractItem, Product
+from tollbook.records.commercial import Contract, ContractItem, PriceBook, Product
+from tollbook.values.once import once_a_record
+
+_problems = once_a_record(price_problems)
+
+
+@once_a_record
+def _by_product(book: PriceBook) -> dict[str, PriceVersion]:
+    """Return the price of each product; the first, were there two."""
+    return {price.product_id: price for price in reversed(book.prices)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ def terms_of(catalog: Catalog, contract: Contract, item: ContractItem, on: date)
             f"Price book {contract.price_book_id or '(none)'} has no price for {item.product_id} "
             f"on {on}: add it to the price book or to contract {contract.contract_id}.",
         )
-    problems = price_problems(price)
+    problems = list(_problems(price))
     if price.currency != contract.currency:
         problems.append(f"currency: the contract is in {contract.currency}, not {price.currency}")
     if problems:
@@ -75,8 +84,7 @@ def _book_price(
     catalog: Catalog, contract: Contract, item: ContractItem, on: date
 ) -> PriceVersion | None:
     book = catalog.price_book(contract.price_book_id, on)
-    prices = book.prices if book is not None else ()
-    return next((price for price in prices if price.product_id == item.product_id), None)
+    return _by_product(book).get(item.product_id) if book is not None else None
 
 
 def _rejected(code: str, contract: Contract, item: ContractItem, message: str) -> Rejected:

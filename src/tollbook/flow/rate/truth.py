@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
 from tollbook.errors import Rejected
 from tollbook.flow.rate.adjust import Share
@@ -10,7 +9,7 @@ from tollbook.flow.rate.adjusted import Line, adjustment_charges, shares_of
 from tollbook.flow.rate.agreed import commitment_charges
 from tollbook.flow.rate.commit import committed_parts, year_began
 from tollbook.flow.rate.detail.need import Key, Known
-from tollbook.flow.rate.items import ContractMonth, Segment, item_charges
+from tollbook.flow.rate.items import ContractMonth, UsageKey, item_charges
 from tollbook.flow.rate.prepaid import Movement, credits_applied, credits_purchased, prepaid
 from tollbook.flow.rate.rated import Obligation, RatedCharge, obligation_key
 from tollbook.flow.rate.terms import Refusal, started_on
@@ -51,8 +50,8 @@ class Truth:
                 self.by_grant[obligation_key(found.rated)] = found.by_grant
             case RatedCharge():
                 obligation = obligation_key(found)
-                assert obligation not in self.charges, f"two charges for {obligation}"
-                self.charges[obligation] = found
+                kept = self.charges.setdefault(obligation, found)
+                assert kept is found, f"two charges for {obligation}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +77,45 @@ def month_truth(
     """Return everything owed for a service month."""
     truth = Truth()
     by_key = {(one.contract_id, one.product_id, one.period): one for one in usages}
-    ending = _by_contract(catalog.contract_segments(month))
-    in_force = ending
-    if catalog.states_billing:
-        in_force = _by_contract(catalog.segments_within(days_of(month)))
-    for contract_id in sorted(ending.keys() | in_force.keys()):
-        segments = ending.get(contract_id, ())
-        known = ContractMonth(
-            catalog,
-            month,
-            segments,
-            in_force.get(contract_id, ()),
-            by_key,
-            elsewhere.known_uses,
-        )
+    for contract_id in catalog.keys("contract"):
+        known = _contract_month(catalog, month, contract_id, by_key, elsewhere)
+        if known is not None:
+            _add_contract(truth, known, elsewhere)
+    return truth
+
+
+def contract_truth(
+    catalog: Catalog,
+    month: Month,
+    contract_id: str,
+    usages: Mapping[UsageKey, MeteredUsage],
+    elsewhere: Elsewhere,
+) -> Truth:
+    """Return what one contract owes for a service month: its part of `month_truth`.
+
+    `usages` are those of the contract, or more; nothing of other contracts is looked at.
+    """
+    truth = Truth()
+    known = _contract_month(catalog, month, contract_id, usages, elsewhere)
+    if known is not None:
         _add_contract(truth, known, elsewhere)
     return truth
 
 
-def _by_contract(segments: Iterable[Segment]) -> dict[str, tuple[Segment, ...]]:
-    by_contract = groupby(segments, key=lambda segment: segment[0].contract_id)
-    return {contract_id: tuple(found) for contract_id, found in by_contract}
+def _contract_month(
+    catalog: Catalog,
+    month: Month,
+    contract_id: str,
+    usages: Mapping[UsageKey, MeteredUsage],
+    elsewhere: Elsewhere,
+) -> ContractMonth | None:
+    ending = tuple(catalog.segments_ending(contract_id, month))
+    in_force = ending
+    if catalog.billing(contract_id) is not None:
+        in_force = tuple(catalog.segments(contract_id, days_of(month)))
+    if not ending and not in_force:
+        return None
+    return ContractMonth(catalog, month, ending, in_force, usages, elsewhere.known_uses)
 
 
 def _add_contract(truth: Truth, known: ContractMonth, elsewhere: Elsewhere) -> None:
@@ -110,6 +127,9 @@ def _add_contract(truth: Truth, known: ContractMonth, elsewhere: Elsewhere) -> N
         # A commitment or a credit computed without one of the products would be wrong.
         return
     contract, period = known.latest, known.period
+    if not _agrees_more(contract, elsewhere):
+        # Most contracts: what follows would come to nothing, line by line.
+        return
     lines = settled_lines(rated, contract.currency)
     shares = _adjusted(known, lines, elsewhere)
     for charge in adjustment_charges(contract, shares, period=period, month=known.month):
@@ -130,12 +150,22 @@ def _add_contract(truth: Truth, known: ContractMonth, elsewhere: Elsewhere) -> N
         truth.add(Refusal(contract.contract_id, contract.credit_product_id, failure))
 
 
+def _agrees_more(contract: Contract, elsewhere: Elsewhere) -> bool:
+    """Tell whether anything is owed beside items: by rules over lines, commitments or credits."""
+    return bool(
+        contract.adjustments
+        or contract.commitment
+        or contract.credits
+        or elsewhere.credit_commands.get(contract.contract_id)
+    )
+
+
 def _adjusted(
     known: ContractMonth, lines: Sequence[Line], elsewhere: Elsewhere
 ) -> list[tuple[Share, Line | None]]:
     contract = known.latest
     return shares_of(
-        contract if known.segments else _without_minimums(contract),
+        contract if known.segments and contract.items else _without_minimums(contract),
         lines,
         month=known.month,
         started=Month.of(started_on(known.catalog, contract)),
@@ -211,9 +241,17 @@ def _committed_product(known: ContractMonth) -> str:
 def year_spans(catalog: Catalog, month: Month) -> dict[str, Month]:
     """Return the first month of its contract year, for contracts that commit to a year."""
     found = {}
-    for contract, _, _ in catalog.segments_within(days_of(month)):
-        commitment = contract.commitment
-        if commitment is not None and commitment.annual_amount is not None:
-            started = Month.of(started_on(catalog, contract))
-            found[contract.contract_id] = year_began(started, month)
+    for contract_id in catalog.keys("contract"):
+        versions = catalog.versions["contract", contract_id]
+        if not any(_is_annual(version.record) for version in versions):
+            continue
+        for contract, _, _ in catalog.segments(contract_id, days_of(month)):
+            if _is_annual(contract):
+                started = Month.of(started_on(catalog, contract))
+                found[contract_id] = year_began(started, month)
     return found
+
+
+def _is_annual(record: object) -> bool:
+    assert isinstance(record, Contract)
+    return record.commitment is not None and record.commitment.annual_amount is not None

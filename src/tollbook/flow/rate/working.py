@@ -9,6 +9,7 @@ from tollbook.records.usage import MeteredUsage, UsageDetail
 from tollbook.values.codec import content_hash
 from tollbook.values.ids import ChargeId, derive
 from tollbook.values.money import EXACT, Precise
+from tollbook.values.once import once_a_record
 from tollbook.values.proration import part_amount
 
 ZERO: Final = Decimal(0)
@@ -28,6 +29,10 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
     return result
 
 
+# A price is one record for all who pay it.
+price_hash = once_a_record(content_hash)
+
+
 def charge_of(
     usage: MeteredUsage,
     price: PriceVersion,
@@ -40,7 +45,7 @@ def charge_of(
     what else was `known`.
     """
     more = [content_hash(known)] if any(one is not None for one in known) else []
-    hashes = [content_hash(price), *more]
+    hashes = [price_hash(price), *more]
     return Charge(
         charge_id=ChargeId(derive("chg", "usage", usage.usage_id, price.price_version_id, *hashes)),
         customer_id=usage.customer_id,
