@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from typing import Final
 
 from tollbook.errors import Rejected
 from tollbook.masterdata.documents import read_alone
@@ -9,6 +10,9 @@ from tollbook.masterdata.problems import Finding, Path
 from tollbook.records.commercial import Contract
 from tollbook.values.calendar import BillingCalendar, calendar_problems
 from tollbook.values.proration import Proration, proration_problems
+
+# Of these, several end in one month, whose document they share.
+_SHORT: Final = frozenset({"day", "week"})
 
 
 def billing_of(written: object) -> BillingCalendar:
@@ -73,6 +77,14 @@ def _other_periods(contract: Contract) -> Iterator[Finding]:
     if contract.commitment is not None and not is_month:
         message = "a commitment is held against months: its contract is billed by the month."
         yield Finding("billing", message, ("billing", "every"))
+    is_short = contract.billing.every in _SHORT
+    for at, rule in enumerate(contract.adjustments):
+        if is_short and rule.kind != "discount":
+            message = (
+                f"{rule.adjustment_id} is held against months, and these billing periods are "
+                "shorter: bill by the month, or leave it out."
+            )
+            yield Finding("billing", message, ("adjustments", at))
 
 
 def _invalid(code: str, name: str, problems: Iterable[str]) -> Rejected:
