@@ -34,11 +34,13 @@ finally:
 """
 # What a command needs to be told when it lists something.
 MONTH = ["--period", "2023-11"]
+TERMS = Path(__file__).parents[2] / "src" / "tollbook" / "demo_company" / "10-entities.yaml"
 ARGUMENTS = {
     ("usage", "list"): MONTH,
     ("usage", "events"): [*MONTH, "--customer", "cus_001", "--meter", "input_tokens"],
     ("run",): MONTH,
     ("invoices", "approve"): MONTH,
+    ("rerate",): [*MONTH, "--price-book", str(TERMS)],
 }
 
 
