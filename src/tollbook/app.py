@@ -240,10 +240,13 @@ def open_app(settings: Settings | None = None, clock: Clock | None = None) -> It
 
 
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """Give the connection string: the configured one, or that of the embedded server."""
+def database_url(settings: Settings, *, patience_seconds: float = 0) -> Iterator[str]:
+    """Give the connection string: the configured one, or that of the embedded server.
+
+    Who leaves an embedded server waits `patience_seconds` for others that are about to.
+    """
     if settings.database_url:
         yield settings.database_url
         return
-    with shared_server(settings.home) as server:
+    with shared_server(settings.home, patience_seconds=patience_seconds) as server:
         yield server.dsn

@@ -1,6 +1,7 @@
 """Running Tollbook: everything in one process tree, or the API and workers apart."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Final
 
 import click
@@ -30,6 +31,8 @@ from tollbook.storage.migrate import migrate
 from tollbook.values.clock import SystemClock
 
 RESPAWN_SECONDS: Final = 0.5
+# Longer than what a killed server left needs to see that nobody supervises any more.
+STRAGGLERS_SECONDS: Final = 10.0
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -50,21 +53,24 @@ def up(*, workers: int) -> None:
     settings = load()
     configure(settings.log_format)
     stop = stop_on_signals()
-    with sole_supervisor(settings.home):
+    # Left in this order: once nobody supervises, what a killed server left ends too, and the last one
+    # out stops the database.
+    with ExitStack() as leaving:
+        dsn = leaving.enter_context(database_url(settings, patience_seconds=STRAGGLERS_SECONDS))
+        leaving.enter_context(sole_supervisor(settings.home))
         wait_for_port(settings.api_host, settings.api_port, SystemClock())
-        with database_url(settings) as dsn:
-            applied = migrate(dsn)
-            require_keys_beyond_loopback(settings, dsn)
-            click.echo(f"database ready ({len(applied)} migrations applied)")
-            address = f"http://{settings.api_host}:{settings.api_port}"
-            click.echo(f"API on {address} (OpenAPI: /openapi.json)")
+        applied = migrate(dsn)
+        require_keys_beyond_loopback(settings, dsn)
+        click.echo(f"database ready ({len(applied)} migrations applied)")
+        address = f"http://{settings.api_host}:{settings.api_port}"
+        click.echo(f"API on {address} (OpenAPI: /openapi.json)")
 
-            def keep_database() -> None:
-                if not settings.database_url and embedded.status(settings.home) is None:
-                    embedded.start(settings.home, keep_running=True)
+        def keep_database() -> None:
+            if not settings.database_url and embedded.status(settings.home) is None:
+                embedded.start(settings.home, keep_running=True)
 
-            commands = [["serve"], *([["worker"]] * workers)]
-            supervise(commands, stop, keep=keep_database, clock=SystemClock())
+        commands = [["serve"], *([["worker"]] * workers)]
+        supervise(commands, stop, keep=keep_database, clock=SystemClock())
 
 
 @click.command()

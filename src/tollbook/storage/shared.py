@@ -2,21 +2,25 @@
 
 import contextlib
 import fcntl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from tollbook.storage import embedded
 from tollbook.storage.embedded import EmbeddedServer
 
+LOOK_SECONDS: Final = 0.1
+
 
 @contextmanager
-def shared_server(home: Path) -> Iterator[EmbeddedServer]:
+def shared_server(home: Path, *, patience_seconds: float = 0) -> Iterator[EmbeddedServer]:
     """Give the home's server for as long as the block runs.
 
     Every user holds a shared lock that the kernel drops with its process, so a killed user never
-    counts; whoever leaves and finds nobody else stops the server.
+    counts; whoever leaves and finds nobody else stops the server. With `patience_seconds` the one
+    who leaves waits so long for users that are about to end, such as what a killed process left.
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / "users.lock").open("a") as users:
@@ -26,9 +30,18 @@ def shared_server(home: Path) -> Iterator[EmbeddedServer]:
         try:
             yield server
         finally:
-            with _door(home):
-                if _is_last(users):
-                    embedded.stop(home)
+            looks = int(patience_seconds / LOOK_SECONDS)
+            while not _stop_if_last(home, users) and looks > 0:
+                threading.Event().wait(LOOK_SECONDS)
+                looks -= 1
+
+
+def _stop_if_last(home: Path, users: IO[str]) -> bool:
+    with _door(home):
+        is_last = _is_last(users)
+        if is_last:
+            embedded.stop(home)
+    return is_last
 
 
 def _is_last(users: IO[str]) -> bool:
