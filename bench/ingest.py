@@ -24,6 +24,8 @@ from tollbook.storage.migrate import migrate
 
 PORT = 8479
 CONNECTIONS = 24
+# How long a sender rests when the door takes no more for now.
+REFUSED_SECONDS = 0.05
 HEADERS = {"content-type": "application/cloudevents-batch+json", "prefer": "return=minimal"}
 
 
@@ -34,8 +36,18 @@ def bodies(events: int, size: int, first: int) -> list[bytes]:
     ]
 
 
+def answered(connection: http.client.HTTPConnection, body: bytes) -> float | None:
+    """Send a batch and return the seconds until its answer; None when it is to come again later."""
+    began = time.perf_counter()
+    connection.request("POST", "/v1/events", body, HEADERS)
+    response = connection.getresponse()
+    response.read()
+    assert response.status in {200, 429}, response.status
+    return time.perf_counter() - began if response.status == 200 else None
+
+
 def send(events: int, size: int, first: int, connections: int, rate: int) -> None:
-    """Send all batches when told to go, then print the latencies of the answers.
+    """Send all batches when told to go, then print the latencies of the answers that took them.
 
     As fast as they are answered, or so many events a second where a rate is given.
     """
@@ -51,12 +63,9 @@ def send(events: int, size: int, first: int, connections: int, rate: int) -> Non
             number, body = found
             if rate:
                 time.sleep(max(0.0, started + number * size / rate - time.perf_counter()))
-            began = time.perf_counter()
-            connection.request("POST", "/v1/events", body, HEADERS)
-            response = connection.getresponse()
-            response.read()
-            assert response.status == 200, response.status
-            seconds.append(time.perf_counter() - began)
+            while (taken := answered(connection, body)) is None:
+                time.sleep(REFUSED_SECONDS)
+            seconds.append(taken)
         connection.close()
 
     with ThreadPoolExecutor(connections) as pool:

@@ -240,7 +240,7 @@ def open_app(settings: Settings | None = None, clock: Clock | None = None) -> It
 
 
 @contextmanager
-def database_url(settings: Settings, *, patience_seconds: float = 0) -> Iterator[str]:
+def database_url(settings: Settings, *, patience_seconds: int = 0) -> Iterator[str]:
     """Give the connection string: the configured one, or that of the embedded server.
 
     Who leaves an embedded server waits `patience_seconds` for others that are about to.

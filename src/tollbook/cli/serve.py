@@ -32,7 +32,7 @@ from tollbook.values.clock import SystemClock
 
 RESPAWN_SECONDS: Final = 0.5
 # Longer than what a killed server left needs to see that nobody supervises any more.
-STRAGGLERS_SECONDS: Final = 10.0
+STRAGGLERS_SECONDS: Final = 10
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 

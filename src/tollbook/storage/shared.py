@@ -15,7 +15,7 @@ LOOK_SECONDS: Final = 0.1
 
 
 @contextmanager
-def shared_server(home: Path, *, patience_seconds: float = 0) -> Iterator[EmbeddedServer]:
+def shared_server(home: Path, *, patience_seconds: int = 0) -> Iterator[EmbeddedServer]:
     """Give the home's server for as long as the block runs.
 
     Every user holds a shared lock that the kernel drops with its process, so a killed user never
