@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import conninfo, sql
 
 from fake_erp import FakeErp
@@ -18,6 +19,10 @@ from tollbook.storage.migrate import migrate
 from tollbook.values.clock import FixedClock
 
 TEMPLATE = "tollbook_template"
+
+# How fast the machine is says nothing about whether a law holds.
+settings.register_profile("tollbook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tollbook")
 
 
 @pytest.fixture(scope="session")
