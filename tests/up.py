@@ -118,6 +118,22 @@ class Up:
         }
         return {name: pid for name, pid in found.items() if pid}
 
+    def strays(self) -> list[int]:
+        """Return processes of this home that a killed one left behind."""
+        assert self.process is not None
+        kin, found = [self.process.pid], []
+        for pid in kin:
+            kin += children(pid)
+        for path in PROCESSES.glob("[0-9]*"):
+            try:
+                is_ours = f"TOLLBOOK_HOME={self.home}\0".encode() in (path / "environ").read_bytes()
+                command = (path / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if is_ours and int(path.name) not in kin and b"postgres" not in command:
+                found.append(int(path.name))
+        return found
+
     def rows(self, table: str) -> set[str]:
         server = embedded.status(self.home)
         assert server is not None

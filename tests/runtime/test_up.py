@@ -76,6 +76,7 @@ def up(only: Up) -> Up:
     eventually(
         lambda: (
             len(only.pids()) == 4 + API_PROCESSES
+            and not only.strays()
             and only.call("POST", "/v1/master-data/apply", company())[0] == 200
         ),
         what=f"all parts run and the company is known; {only.log()}",
