@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from tollbook.errors import Rejected
-from tollbook.masterdata.documents import read_alone
+from tollbook.masterdata.alone import read_sound
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.records.adjustment import Adjustment
 
@@ -26,13 +25,14 @@ def check_adjustments(rules: tuple[Adjustment, ...], path: Path) -> Iterator[Fin
 
 def adjustment_of(written: object) -> Adjustment:
     """Read a rule as production reads a contract's; Rejected `masterdata.adjustment`."""
-    rule, problems = read_alone(Adjustment, written, "adjustments")
-    if isinstance(rule, Adjustment):
-        problems = [*problems, *adjustment_problems(rule)]
-        if not problems:
-            return rule
-    said = "; ".join(problem.rstrip(".") for problem in problems)
-    raise Rejected("masterdata.adjustment", f"The adjustment cannot be used: {said}.")
+    return read_sound(
+        Adjustment,
+        written,
+        "adjustments",
+        adjustment_problems,
+        code="masterdata.adjustment",
+        name="adjustment",
+    )
 
 
 def adjustment_problems(rule: Adjustment) -> list[str]:

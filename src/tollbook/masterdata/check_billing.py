@@ -1,11 +1,10 @@
 """Checks of billing calendars and proration policies, and the reading of one on its own."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
-from tollbook.errors import Rejected
-from tollbook.masterdata.documents import read_alone
+from tollbook.masterdata.alone import read_sound
 from tollbook.masterdata.problems import Finding, Path
 from tollbook.records.commercial import Contract
 from tollbook.values.calendar import BillingCalendar, calendar_problems
@@ -17,22 +16,26 @@ _SHORT: Final = frozenset({"day", "week"})
 
 def billing_of(written: object) -> BillingCalendar:
     """Read a calendar as production reads a contract's `billing`; Rejected `masterdata.billing`."""
-    calendar, problems = read_alone(BillingCalendar, written, "billing")
-    if isinstance(calendar, BillingCalendar):
-        problems = [*problems, *(message for _, message in calendar_problems(calendar))]
-        if not problems:
-            return calendar
-    raise _invalid("masterdata.billing", "billing calendar", problems)
+    return read_sound(
+        BillingCalendar,
+        written,
+        "billing",
+        lambda calendar: [message for _, message in calendar_problems(calendar)],
+        code="masterdata.billing",
+        name="billing calendar",
+    )
 
 
 def proration_of(written: object) -> Proration:
     """Read a policy as production reads a contract's; Rejected `masterdata.proration`."""
-    policy, problems = read_alone(Proration, written, "proration")
-    if isinstance(policy, Proration):
-        problems = [*problems, *(message for _, message in proration_problems(policy))]
-        if not problems:
-            return policy
-    raise _invalid("masterdata.proration", "proration", problems)
+    return read_sound(
+        Proration,
+        written,
+        "proration",
+        lambda policy: [message for _, message in proration_problems(policy)],
+        code="masterdata.proration",
+        name="proration",
+    )
 
 
 def check_billing(contract: Contract) -> Iterator[Finding]:
@@ -85,8 +88,3 @@ def _other_periods(contract: Contract) -> Iterator[Finding]:
                 "shorter: bill by the month, or leave it out."
             )
             yield Finding("billing", message, ("adjustments", at))
-
-
-def _invalid(code: str, name: str, problems: Iterable[str]) -> Rejected:
-    text = "; ".join(problem.rstrip(".") for problem in problems)
-    return Rejected(code, f"The {name} cannot be used: {text}.")

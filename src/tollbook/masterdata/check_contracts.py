@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
-from decimal import Decimal
 from itertools import combinations
 
 from tollbook.masterdata.catalog import Catalog, Version
@@ -21,7 +20,7 @@ from tollbook.masterdata.references import (
 )
 from tollbook.masterdata.subjects import meet
 from tollbook.records.commercial import Contract, ContractItem, PriceBook, Product
-from tollbook.values.money import money_of
+from tollbook.values.money import is_payable
 
 
 def check_contract(version: Version, catalog: Catalog) -> Iterator[Finding]:
@@ -166,7 +165,7 @@ def _commitment(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
         message = "a commitment is for each month or for each contract year: keep one amount."
         yield Finding("commitment", message, path)
     amount = monthly if annual is None else annual
-    if amount <= 0 or not _is_payable(amount, contract.currency):
+    if amount <= 0 or not is_payable(amount, contract.currency):
         message = f"the amount {amount} must be more than 0 and payable in {contract.currency}."
         yield Finding("commitment", message, (*path, "monthly_amount"))
     if factor < 1:
@@ -186,14 +185,6 @@ def _adjusted_products(contract: Contract) -> Iterator[Finding]:
                     f"{rule.adjustment_id} is for {product}, which the contract does not sell."
                 )
                 yield Finding("adjustment", message, ("adjustments", at))
-
-
-def _is_payable(amount: Decimal, currency: str) -> bool:
-    try:
-        money_of(amount, currency)
-    except ValueError:
-        return False
-    return True
 
 
 def _counted_twice(contract: Contract, catalog: Catalog) -> Iterator[Finding]:

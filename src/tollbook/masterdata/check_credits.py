@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from tollbook.errors import Rejected
@@ -13,7 +12,7 @@ from tollbook.masterdata.problems import Finding, Path
 from tollbook.masterdata.references import check_reference
 from tollbook.records.commercial import Contract
 from tollbook.records.credits import CreditGrant, CreditPolicy, RollOver, TopUp
-from tollbook.values.money import money_of
+from tollbook.values.money import is_payable
 from tollbook.values.period import midnight
 
 DECIMALS_MAX = 12
@@ -99,8 +98,8 @@ def grant_findings(
 ) -> Iterator[Finding]:
     """Yield what is wrong with a grant by itself."""
     in_currency = grant.rate is None and not policy.unit and policy.decimals is None
-    is_payable = not in_currency or _is_payable(grant.amount, currency)
-    if grant.amount <= 0 or not is_payable:
+    can_be_paid = not in_currency or is_payable(grant.amount, currency)
+    if grant.amount <= 0 or not can_be_paid:
         message = f"amount {grant.amount} must be more than 0 and payable in {currency}."
         yield Finding("grant", message, (*path, "amount"))
     if (grant.granted_on is None) == (grant.granted_at is None):
@@ -256,14 +255,6 @@ def _scope(products: Sequence[str], contract: Contract, path: Path) -> Iterator[
         if product not in sold:
             message = f"the contract does not sell {product!r}: name products of its items."
             yield Finding("unknown_product", message, path)
-
-
-def _is_payable(amount: Decimal, currency: str) -> bool:
-    try:
-        money_of(amount, currency)
-    except ValueError:
-        return False
-    return True
 
 
 def _stored_policy(contract: Contract, policy: CreditPolicy) -> Iterator[Finding]:

@@ -184,6 +184,15 @@ def money_of(value: Decimal, currency: str) -> Money:
     return settled.money
 
 
+def is_payable(value: Decimal, currency: str) -> bool:
+    """Tell whether an amount in major units is whole minor units of its currency."""
+    try:
+        money_of(value, currency)
+    except ValueError:
+        return False
+    return True
+
+
 def split(money: Money, weights: Sequence[int | Decimal]) -> list[Money]:
     """Divide money by weights so that the parts sum to the whole (largest remainder, first wins)."""
     shares = [Fraction(weight) for weight in weights]
